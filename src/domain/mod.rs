@@ -1,0 +1,29 @@
+//! The words of the product as values: pure, no I/O, no async, no clock.
+//!
+//! Everything here was checked when it was made: an id or a text that exists is a valid one, so code behind the edge never
+//! checks again.
+
+mod fact;
+mod id;
+mod job;
+mod key;
+mod segmentation;
+
+pub use fact::{Customer, Event, Fact, Identify, Review, ReviewText};
+pub use id::{CustomerId, EventId, Invalid, JobId, KeyId, ReviewId, SegmentId, SegmentationName, WorkspaceId};
+pub use job::{Job, JobKind, JobState, Progress};
+pub use key::{Key, Scope, Scopes};
+pub use segmentation::{
+    Candidate, Definition, KChoice, Keyword, Membership, MoveReason, Quality, Segment, Segmentation, TypicalReview,
+    Version, VersionState,
+};
+
+/// Moments are UTC with microseconds at most; everything that stores them keeps at least milliseconds.
+pub use jiff::Timestamp;
+
+/// A tenant: every row and every query carries its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    pub id: WorkspaceId,
+    pub created_at: Timestamp,
+}

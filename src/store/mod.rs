@@ -1,0 +1,224 @@
+//! Where facts and what is derived from them are kept: one written contract, one implementation a file.
+//!
+//! [`Store`] is the contract; `contract` holds the one suite that every implementation passes. An implementation that needs
+//! an exception to a sentence here is a wrong implementation.
+
+#[cfg(test)]
+mod contract;
+mod sqlite;
+
+pub use sqlite::SqliteStore;
+
+use crate::domain::{
+    Customer, CustomerId, Fact, Job, JobId, Key, KeyId, Membership, Review, ReviewId, SegmentId, Segmentation,
+    SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
+};
+use async_trait::async_trait;
+use serde_json::Value;
+
+/// What can go wrong with a store, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store could not be opened. It was left as it is: never recreated, never repaired behind the operator's back.
+    #[error("the store {place} cannot be opened: {why}")]
+    Open { place: String, why: String },
+    /// Another process has it. Two writers on one embedded store are never allowed.
+    #[error("the store {place} is in use by another process{}; stop it, or speak to it with --url", holder.as_deref().map(|h| format!(" ({h})")).unwrap_or_default())]
+    InUse { place: String, holder: Option<String> },
+    /// The store was written by a newer program.
+    #[error("the store {place} has schema {found}, newer than this program's {known}; use the newer program")]
+    TooNew { place: String, found: i64, known: i64 },
+    /// The work did not reach the disk or cannot be known to have; nothing of it was acknowledged. Worth another try.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// What was read back is not what this program writes.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+    /// A row this work refers to does not exist (any more).
+    #[error("{0} does not exist")]
+    Missing(&'static str),
+    /// The work contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// What became of one appended fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is new.
+    Accepted,
+    /// A review with this id was there with other content: the newer words replace the older, and vectors of the older are gone.
+    Replaced,
+    /// The very same fact was there already; nothing changed.
+    Duplicate,
+}
+
+/// A job's new checkpoint, written in the same transaction as the facts it covers.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    pub job: JobId,
+    pub progress: crate::domain::Progress,
+    pub checkpoint: Value,
+}
+
+/// How much there is in a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub customers: u64,
+    pub reviews: u64,
+    pub events: u64,
+}
+
+/// A review with the number that orders it: ever growing within a store, new for a replaced review.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredReview {
+    pub seq: i64,
+    pub review: Review,
+}
+
+/// A review's vector under some model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReviewVector {
+    pub seq: i64,
+    pub review: ReviewId,
+    pub customer: CustomerId,
+    pub time: Timestamp,
+    /// `[dimension]`, as the model gave it.
+    pub vector: Vec<f32>,
+}
+
+/// A page of members: those after a customer (in byte order of their ids), in one segment or in all.
+#[derive(Debug, Clone, Copy)]
+pub struct MembersQuery<'a> {
+    pub segment: Option<SegmentId>,
+    pub after: Option<&'a CustomerId>,
+    pub limit: usize,
+}
+
+/// The contract of a store.
+///
+/// - **Durability**: when a method that changes something returns `Ok`, the change has been fsynced and survives SIGKILL and
+///   power loss. When it returns an error, either nothing or all of it is there, and doing it again is safe.
+/// - **Atomicity**: each call is one transaction. A reader sees all of a call's changes or none.
+/// - **Isolation by tenant**: no call sees or touches a row of another workspace; ids may repeat between workspaces.
+/// - **Order**: pages are in the order said, without gaps or repetitions while nothing is written, and never repeat a row
+///   that did not change while something is.
+/// - Writing into a workspace that does not exist is `Missing("workspace")`.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Answers when a trivial read works.
+    async fn ping(&self) -> Result<()>;
+
+    // ---- workspaces and keys
+
+    /// Makes the workspace unless it is there; gives the one that is there then.
+    async fn create_workspace(&self, id: &WorkspaceId, now: Timestamp) -> Result<Workspace>;
+    /// All workspaces by id.
+    async fn workspaces(&self) -> Result<Vec<Workspace>>;
+    /// Adds a key under the SHA-256 of its secret. A second key with the same id or hash is `Conflict`.
+    async fn add_key(&self, key: &Key, secret_sha256: &[u8; 32]) -> Result<()>;
+    /// The key with that hash, revoked or not.
+    async fn key_by_hash(&self, secret_sha256: &[u8; 32]) -> Result<Option<Key>>;
+    /// The workspace's keys, oldest first, the revoked ones too.
+    async fn keys(&self, workspace: &WorkspaceId) -> Result<Vec<Key>>;
+    /// Revokes a key from now on. A key revoked before keeps its first moment. An unknown key is `Missing("key")`.
+    async fn revoke_key(&self, workspace: &WorkspaceId, id: KeyId, now: Timestamp) -> Result<()>;
+    /// Whether any key that is not revoked exists in any workspace.
+    async fn has_live_keys(&self) -> Result<bool>;
+
+    // ---- facts
+
+    /// Appends facts in order, and moves a job's checkpoint with them. The answer has one entry a fact, in the same order.
+    ///
+    /// - A customer exists from the first fact that names them.
+    /// - A review whose id is there: same content → `Duplicate`, other content → `Replaced`. (`time` counts as content.)
+    /// - An event whose id is there is `Duplicate`, whatever else it says (Segment's rule), for ever.
+    /// - Traits merge key by key, the later `time` wins for each key; `null` removes the key. Nothing new → `Duplicate`.
+    async fn append(
+        &self,
+        workspace: &WorkspaceId,
+        facts: &[Fact],
+        checkpoint: Option<&Checkpoint>,
+        now: Timestamp,
+    ) -> Result<Vec<Appended>>;
+    async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts>;
+    async fn customer(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<Option<Customer>>;
+    /// Customers after `after`, in byte order of their ids.
+    async fn customers(
+        &self,
+        workspace: &WorkspaceId,
+        after: Option<&CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<Customer>>;
+    /// Reviews with a `seq` above `after`, by `seq`.
+    async fn reviews(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredReview>>;
+    /// A customer's reviews, newest `time` first, `seq` breaking ties.
+    async fn customer_reviews(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredReview>>;
+
+    // ---- vectors
+
+    /// Reviews with no vector under this model fingerprint, with a `seq` above `after`, by `seq`.
+    async fn reviews_without_vector(
+        &self,
+        workspace: &WorkspaceId,
+        model: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredReview>>;
+    async fn count_reviews_without_vector(&self, workspace: &WorkspaceId, model: &str) -> Result<u64>;
+    /// Keeps vectors (`seq`, values) under this model fingerprint; a `seq` that is gone meanwhile is passed over silently
+    /// (its review was replaced).
+    async fn put_vectors(&self, workspace: &WorkspaceId, model: &str, vectors: &[(i64, Vec<f32>)]) -> Result<()>;
+    /// Vectors under this fingerprint with a `seq` above `after`, by `seq`; each bit as it was put.
+    async fn vectors(
+        &self,
+        workspace: &WorkspaceId,
+        model: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<ReviewVector>>;
+
+    // ---- segmentations
+
+    /// Makes or edits the definition of a segmentation; `created_at` and `live_version` of one that is there stay.
+    async fn put_segmentation(&self, workspace: &WorkspaceId, segmentation: &Segmentation) -> Result<Segmentation>;
+    async fn segmentation(&self, workspace: &WorkspaceId, name: &SegmentationName) -> Result<Option<Segmentation>>;
+    /// All segmentations by name.
+    async fn segmentations(&self, workspace: &WorkspaceId) -> Result<Vec<Segmentation>>;
+    /// Publishes a version whole: its segments and memberships, the version live, the one that was live retired, the
+    /// segmentation's `live_version` moved, all in one step. `version.number` must be one above the highest there is, else
+    /// `Conflict` and nothing changed. `version.state` is ignored and becomes `Live`.
+    async fn publish(&self, workspace: &WorkspaceId, version: &Version, members: &[Membership]) -> Result<()>;
+    /// A version with its segments. (All fields, `centre` and `centroids` bit by bit.)
+    async fn version(&self, workspace: &WorkspaceId, name: &SegmentationName, number: u32) -> Result<Option<Version>>;
+    /// All versions of a segmentation, newest first.
+    async fn versions(&self, workspace: &WorkspaceId, name: &SegmentationName) -> Result<Vec<Version>>;
+    /// Members of a version.
+    async fn members(
+        &self,
+        workspace: &WorkspaceId,
+        name: &SegmentationName,
+        number: u32,
+        query: MembersQuery<'_>,
+    ) -> Result<Vec<Membership>>;
+
+    // ---- jobs
+
+    /// Adds a job unless one with its idempotency key is in the workspace already; gives the one that stands.
+    async fn create_job(&self, workspace: &WorkspaceId, job: &Job) -> Result<Job>;
+    async fn job(&self, workspace: &WorkspaceId, id: JobId) -> Result<Option<Job>>;
+    /// Jobs below `before` (by id, newest first).
+    async fn jobs(&self, workspace: &WorkspaceId, before: Option<JobId>, limit: usize) -> Result<Vec<Job>>;
+    /// Writes a job's state, progress, checkpoint, result, error and end. A job in a final state never changes again:
+    /// `Conflict`. An unknown job is `Missing("job")`.
+    async fn update_job(&self, workspace: &WorkspaceId, job: &Job) -> Result<()>;
+    /// Jobs of every workspace that are not in a final state, oldest first: what to take up again after a start.
+    async fn unfinished_jobs(&self) -> Result<Vec<(WorkspaceId, Job)>>;
+}
