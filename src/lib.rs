@@ -3,6 +3,7 @@
 pub mod api;
 pub mod cli;
 pub mod cluster;
+pub mod console;
 pub mod demo;
 pub mod domain;
 pub mod embed;
