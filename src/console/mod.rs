@@ -197,6 +197,11 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_mock_server_that_the_pages_are_developed_on_has_the_same_policy() {
+        assert!(include_str!("../../web/mock/server.mjs").contains(CONSOLE_POLICY));
+    }
+
     /// Holds whichever way the crate was compiled: the page that is embedded asks only for files that are embedded too.
     #[tokio::test]
     async fn every_file_the_embedded_page_names_is_served() {

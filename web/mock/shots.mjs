@@ -15,7 +15,11 @@ const folder = process.argv[2] ?? "shots";
 const wide = { width: 1280, height: 900 };
 const narrow = { width: 390, height: 844 };
 
-/** What to look at: a mode of the mock, an address, what to do there first, and the size of the window. */
+function typeKey(key) {
+  return `document.querySelector('#key').value = '${key}'; document.querySelector('form button').click()`;
+}
+
+/** What to look at: a mode of the mock, an address, what to do there first, what must then be read there, the size of the window. */
 const VIEWS = [
   { name: "overview", mode: "normal", hash: "#/" },
   { name: "overview-zh", mode: "normal", hash: "#/s/kecheng" },
@@ -23,6 +27,7 @@ const VIEWS = [
   { name: "not-live", mode: "normal", hash: "#/s/by-topic" },
   { name: "segment", mode: "normal", hash: "#/s/needs/s1" },
   { name: "segment-hostile", mode: "normal", hash: "#/s/needs/s2" },
+  { name: "segment-more", mode: "normal", hash: "#/s/needs/s5", act: "[...document.querySelectorAll('button')].find((one) => one.textContent.includes('more')).click()", expect: "100 of 310 customers shown" },
   { name: "customer", mode: "normal", hash: "#/customers/cust-s1-1" },
   { name: "customer-narrow", mode: "normal", hash: "#/customers/cust-s1-1", size: narrow },
   { name: "customer-unknown", mode: "normal", hash: "#/customers/nobody", expectErrors: true },
@@ -31,7 +36,9 @@ const VIEWS = [
   { name: "unknown", mode: "normal", hash: "#/nowhere" },
   { name: "empty", mode: "empty", hash: "#/" },
   { name: "empty-jobs", mode: "empty", hash: "#/jobs" },
-  { name: "key", mode: "key", hash: "#/", expectErrors: true },
+  { name: "key", mode: "key", hash: "#/", expect: "This service asks for a key", expectErrors: true },
+  { name: "key-refused", mode: "key", hash: "#/", act: typeKey("wrong"), expect: "This key was not accepted", expectErrors: true },
+  { name: "key-accepted", mode: "key", hash: "#/", act: typeKey("open-sesame"), expect: "Quiet sleepers", expectErrors: true },
   { name: "broken", mode: "broken", hash: "#/", expectErrors: true },
 ];
 
@@ -101,13 +108,16 @@ async function shoot(page, origin, view, theme) {
   page.complaints.length = 0;
   await page.send("Page.navigate", { url: `${origin}/${view.hash}` });
   await page.evaluate(`new Promise((resolve) => document.readyState === "complete" ? resolve() : addEventListener("load", resolve))`);
+  if (view.name.startsWith("key")) await page.evaluate("sessionStorage.clear(); location.reload(); new Promise((resolve) => setTimeout(resolve, 300))").catch(() => {});
   await page.evaluate(SETTLED);
   if (view.act) await page.evaluate(`${view.act}; ${SETTLED}`);
+  const expected = await page.evaluate(`document.querySelector("main").innerText.includes(${JSON.stringify(view.expect ?? "")})`);
   const seen = await page.evaluate(`({ title: document.title, letters: document.querySelector("main").innerText.length, sideways: document.documentElement.scrollWidth - innerWidth, full: document.documentElement.scrollHeight })`);
   const { data } = await page.send("Page.captureScreenshot", { captureBeyondViewport: true, clip: { x: 0, y: 0, width, height: Math.max(seen.full, 300), scale: 1 } });
   await writeFile(join(folder, `${view.name}-${theme}.png`), Buffer.from(data, "base64"));
   const faults = view.expectErrors ? [] : [...page.complaints];
   if (seen.title.includes(HOSTILE_TITLE)) faults.push("a text from the data was run");
+  if (!expected) faults.push(`"${view.expect}" is not on the page`);
   if (seen.letters < 40) faults.push("the page is blank");
   if (seen.sideways > 0) faults.push(`the page is ${seen.sideways} px too wide`);
   return faults.map((fault) => `${view.name}-${theme}: ${fault}`);

@@ -17,14 +17,14 @@ export interface Bubble extends Spot {
   inside: boolean;
 }
 
-export const WIDTH = 640;
-export const HEIGHT = 460;
+export const WIDTH = 480;
+export const HEIGHT = 390;
 export const LINE_HEIGHT = 16;
 
 const FONT_SIZE = 13;
 const MARGIN = 10;
 /** The part of the map that the bubbles cover together, so that twenty segments are as readable as three. */
-const COVER = 0.24;
+const COVER = 0.26;
 const R_MIN = 9;
 const R_MAX = 100;
 const GAP = 4;
@@ -105,7 +105,7 @@ function place(spot: Spot): Bubble {
     const bounded = Math.min(Math.max(Number.isFinite(value) ? value : 0, -1), 1);
     return size / 2 + (bounded * (size / 2)) * 0.8;
   };
-  const lines = inside ? within : wrap(spot.label, 130, 2);
+  const lines = inside ? within : wrap(spot.label, 110, 2);
   return { ...spot, r, lines, inside, cx: at(spot.x, WIDTH), cy: at(-spot.y, HEIGHT) };
 }
 

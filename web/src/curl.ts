@@ -27,3 +27,8 @@ export function curl(call: Call): string {
   words.push(quote(call.origin + call.path));
   return words.join(" ");
 }
+
+/** How the command line is told of this service. */
+export function serviceFlags(origin: string, withKey: boolean): string {
+  return `--url ${quote(origin)}${withKey ? ' --key "$CLIENTELE_KEY"' : ""}`;
+}

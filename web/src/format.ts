@@ -62,8 +62,12 @@ export function duration(fromIso: string, toIso: string): string {
   if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`;
   const s = Math.round(ms / 1000);
   if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  if (s < 3600) return two(Math.floor(s / 60), "min", s % 60, "s");
+  return two(Math.floor(s / 3600), "h", Math.floor((s % 3600) / 60), "min");
+}
+
+function two(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
 /** `identifier_like_this` as words. */

@@ -2,6 +2,7 @@
 
 import { key, Problem } from "./api";
 import { h } from "./dom";
+import icon from "./icon.svg";
 import type { Context, Page } from "./page";
 import { customerPage } from "./pages/customer";
 import { jobsPage } from "./pages/jobs";
@@ -33,7 +34,7 @@ function frame(): void {
     h(
       "header",
       { class: "top" },
-      h("a", { class: "brand", href: "#/" }, h("span", { class: "mark", "aria-hidden": "true" }), "Clientele"),
+      h("a", { class: "brand", href: "#/" }, h("img", { src: icon, alt: "", width: 26, height: 26 }), "Clientele"),
       h("nav", { "aria-label": "Main" }, ...links.map((link) => link.element)),
       h("span", { class: "tools" }, forget, h("a", { class: "plain", href: "/docs" }, "API"), themeButton()),
     ),

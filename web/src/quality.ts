@@ -6,7 +6,7 @@ import { bar } from "./pieces";
 import type { Candidate, Quality } from "./types";
 
 export function qualityPanel(quality: Quality): HTMLElement {
-  const finite = (value: number | null): number => value ?? 0;
+  const picture = (fraction: number | null): HTMLElement | null => (fraction === null ? null : bar(fraction));
   return h(
     "section",
     { class: "panel", "aria-labelledby": "quality" },
@@ -15,9 +15,9 @@ export function qualityPanel(quality: Quality): HTMLElement {
     h(
       "dl",
       { class: "metrics" },
-      metric("Stability", percent(quality.stability), "How many customers keep their segment when the fit is repeated on other samples.", bar(quality.stability)),
-      metric("Largest share", percent(quality.largest_share), "The part of all customers in the biggest segment; near 100% the others would say little.", bar(quality.largest_share)),
-      metric("Silhouette", decimal(quality.silhouette, 3), "From −1 to 1: how much nearer customers are to their own segment than to the next one. Texts overlap, so small positive values are usual.", bar((finite(quality.silhouette) + 1) / 2)),
+      metric("Stability", percent(quality.stability), "How many customers keep their segment when the fit is repeated on other samples.", picture(quality.stability)),
+      metric("Largest share", percent(quality.largest_share), "The part of all customers in the biggest segment; near 100% the others would say little.", picture(quality.largest_share)),
+      metric("Silhouette", decimal(quality.silhouette, 3), "From −1 to 1: how much nearer customers are to their own segment than to the next one. Texts overlap, so small positive values are usual.", picture(quality.silhouette === null ? null : (quality.silhouette + 1) / 2)),
       metric("Davies–Bouldin", decimal(quality.davies_bouldin), "Spread within segments against the distance between them. Lower is better."),
       metric("Calinski–Harabasz", decimal(quality.calinski_harabasz, 1), "Variance between segments against variance within them. Higher is better."),
     ),
@@ -25,7 +25,7 @@ export function qualityPanel(quality: Quality): HTMLElement {
   );
 }
 
-function metric(name: string, value: string, meaning: string, picture?: HTMLElement): HTMLElement {
+function metric(name: string, value: string, meaning: string, picture: HTMLElement | null = null): HTMLElement {
   return h("div", {}, h("dt", {}, name), h("dd", { class: "figure" }, value), picture && h("dd", {}, picture), h("dd", { class: "quiet" }, meaning));
 }
 

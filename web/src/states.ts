@@ -1,6 +1,7 @@
 // What a page shows when it has nothing to show yet: loading, empty, failed, asking for a key. No page is ever blank.
 
 import { key, Problem } from "./api";
+import { serviceFlags } from "./curl";
 import { h, type Child } from "./dom";
 import { snippet } from "./pieces";
 
@@ -54,11 +55,11 @@ export function askForKey(retry: () => void): HTMLElement {
 }
 
 /** For a service without any segmentation: the three commands from a file of reviews to segments. */
-export function firstSteps(): HTMLElement {
-  const service = `--url ${location.origin}${key.read() === null ? "" : ' --key "$CLIENTELE_KEY"'}`;
+export function firstSteps(lookAgain: () => void): HTMLElement {
+  const service = serviceFlags(location.origin, key.read() !== null);
   return empty(
     "No segments yet",
-    h("p", {}, "Three commands lead from a file of reviews to named segments. Run them where the file is; this page fills as soon as the second one ends."),
+    h("p", {}, "Three commands lead from a file of reviews to named segments. Run them where the file is; after the second one, look here again."),
     h(
       "ol",
       { class: "steps" },
@@ -66,7 +67,7 @@ export function firstSteps(): HTMLElement {
       h("li", {}, snippet("Find the segments", `clientele fit --name needs --k auto ${service}`)),
       h("li", {}, snippet("Take the result with you", `clientele export --segmentation needs --format csv ${service}`)),
     ),
-    h("p", { class: "quiet" }, "An import or a fit that is running shows under ", h("a", { href: "#/jobs" }, "Jobs"), "."),
+    h("p", { class: "actions" }, h("button", { type: "button", onclick: lookAgain }, "Look again"), h("span", { class: "quiet" }, "An import or a fit that is running shows under ", h("a", { href: "#/jobs" }, "Jobs"), ".")),
   );
 }
 

@@ -20,7 +20,7 @@ export function applyTheme(): void {
 export function themeButton(): HTMLElement {
   const button = h("button", { type: "button", class: "plain" });
   const show = (): void => {
-    button.replaceChildren(h("span", { class: "word" }, "Theme: "), read());
+    button.replaceChildren(h("span", { class: "word" }, "Theme"), read());
     button.setAttribute("aria-label", `Theme: ${read()}. Press to change.`);
   };
   button.addEventListener("click", () => {

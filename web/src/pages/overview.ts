@@ -1,6 +1,7 @@
 // The first page: which segmentations there are, and the live version of one of them as a list, a map and its quality.
 
-import { get, list, path } from "../api";
+import { get, key, list, path } from "../api";
+import { serviceFlags } from "../curl";
 import { h, said } from "../dom";
 import { count, counted, day, decimal, moment, percent, steadiness } from "../format";
 import { segmentMap } from "../map";
@@ -18,7 +19,7 @@ export async function overviewPage(context: Context, wanted: string | null): Pro
   ]);
   const chosen = wanted === null ? (segmentations.find((one) => one.live_version !== null) ?? segmentations[0]) : segmentations.find((one) => one.name === wanted);
   const content = h("div", { class: "page" }, heading(workspace, segmentations, chosen));
-  if (segmentations.length === 0) content.append(firstSteps());
+  if (segmentations.length === 0) content.append(firstSteps(context.reload));
   else if (chosen === undefined) content.append(unknown(wanted ?? ""));
   else if (chosen.live_version === null) content.append(notFitted(chosen));
   else content.append(...live(await versionOf(context, chosen.name, chosen.live_version)));
@@ -96,7 +97,7 @@ function notFitted(segmentation: Segmentation): HTMLElement {
   return empty(
     `“${segmentation.name}” has no live version yet`,
     h("p", {}, "It is defined, but no fit has been published. A fit that is running shows under ", h("a", { href: "#/jobs" }, "Jobs"), "; otherwise start one:"),
-    snippet("Fit it", `clientele fit --name ${segmentation.name} --k ${segmentation.definition.k} --url ${location.origin}`),
+    snippet("Fit it", `clientele fit --name ${segmentation.name} --k ${segmentation.definition.k} ${serviceFlags(location.origin, key.read() !== null)}`),
   );
 }
 

@@ -11,6 +11,7 @@ import { address } from "../router";
 import type { Member, MembersPage, Segment, SegmentAnswer } from "../types";
 
 const PAGE_SIZE = 50;
+const CONFIDENCE = "How often a customer placed like this one keeps the segment when the fit is repeated on other samples";
 
 export async function segmentPage(context: Context, segmentation: string, id: string): Promise<Page> {
   const answer = await get<SegmentAnswer>(path("segmentations", segmentation, "segments", id), context.signal);
@@ -94,7 +95,7 @@ function members(context: Context, segmentation: string, segment: Segment, versi
   };
   more.addEventListener("click", () => void load());
   void load();
-  const head = ["Customer", "Confidence", "Runner-up", "Since"].map((text) => h("th", { scope: "col" }, text));
+  const head = ["Customer", "Confidence", "Runner-up", "Since"].map((text) => h("th", { scope: "col", title: text === "Confidence" ? CONFIDENCE : null }, text));
   const csv = withQuery(membersPath, { segment: segment.id, format: "csv" });
   const fail = (error: unknown): void => context.showFailure(trouble, error, () => trouble.replaceChildren());
   return h(

@@ -13,7 +13,7 @@ export async function tryPage(context: Context, wanted: string | null): Promise<
   const all = await list<Segmentation>(path("segmentations"), context.signal);
   const fitted = all.filter((one) => one.live_version !== null);
   const content = h("div", { class: "page" }, h("div", { class: "heading" }, h("h1", {}, "Try a text"), h("p", { class: "quiet" }, "Type what a customer might write. The text is placed and forgotten: nothing is stored.")));
-  if (fitted.length === 0) content.append(firstSteps());
+  if (fitted.length === 0) content.append(firstSteps(context.reload));
   else content.append(...form(context, fitted, wanted));
   return { title: "Try a text", content };
 }
