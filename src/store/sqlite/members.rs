@@ -1,0 +1,124 @@
+//! Who is in which segment of a version, kept in byte order of the customers' ids.
+
+use super::columns::{Moment, Text, Word, limit};
+use super::{customers, versions};
+use crate::domain::{Membership, Segment, SegmentId, SegmentationName, WorkspaceId};
+use crate::store::{MembersQuery, Result, StoreError};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use std::collections::HashSet;
+
+/// What [`membership`] reads, in its order.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT external_id, segment_id, confidence, runner_up, runner_up_confidence, since, reason
+             FROM membership m JOIN customer ON customer.id = customer_id ",
+            $rest
+        )
+    };
+}
+
+/// Where memberships go: the rows of the workspace and of the version.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub workspace: i64,
+    pub version: i64,
+}
+
+pub(super) fn insert(db: &Connection, place: Place, segments: &[Segment], memberships: &[Membership]) -> Result<()> {
+    let known: HashSet<SegmentId> = segments.iter().map(|segment| segment.id).collect();
+    let mut sorted: Vec<&Membership> = memberships.iter().collect();
+    sorted.sort_unstable_by(|a, b| a.customer.cmp(&b.customer));
+    if sorted.windows(2).any(|pair| pair[0].customer == pair[1].customer) {
+        return Err(StoreError::Conflict("a customer has two memberships in one version".into()));
+    }
+    let mut statement = db.prepare_cached(
+        "INSERT INTO membership (version_id, position, customer_id, segment_id, confidence, runner_up,
+             runner_up_confidence, since, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for (position, member) in (1_i64..).zip(sorted) {
+        if !known.contains(&member.segment) || member.runner_up.is_some_and(|id| !known.contains(&id)) {
+            return Err(StoreError::Missing("segment"));
+        }
+        let customer = customers::row(db, place.workspace, &member.customer)?.ok_or(StoreError::Missing("customer"))?;
+        statement.execute(params![
+            place.version,
+            position,
+            customer,
+            member.segment.0,
+            member.confidence,
+            member.runner_up.map(|id| id.0),
+            member.runner_up_confidence,
+            Moment(member.since),
+            Word(member.reason),
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn page(
+    db: &Connection,
+    workspace: &WorkspaceId,
+    (name, number): (&SegmentationName, u32),
+    query: MembersQuery<'_>,
+) -> Result<Vec<Membership>> {
+    let Some(version) = versions::row(db, workspace, name, number)? else { return Ok(Vec::new()) };
+    let after = match query.after {
+        Some(customer) => last_position_up_to(db, version, customer.as_str())?,
+        None => 0,
+    };
+    let n_members = limit(query.limit);
+    match query.segment {
+        None => collect(
+            db,
+            select!("WHERE version_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3"),
+            [version, after, n_members],
+        ),
+        Some(segment) => collect(
+            db,
+            select!("WHERE version_id = ?1 AND segment_id = ?4 AND position > ?2 ORDER BY position LIMIT ?3"),
+            [version, after, n_members, segment.0.into()],
+        ),
+    }
+}
+
+/// The position of the last member whose id is at most `id`; 0 if there is none. Whoever `id` is need not be a member.
+fn last_position_up_to(db: &Connection, version: i64, id: &str) -> Result<i64> {
+    let last: Option<i64> = db
+        .prepare_cached("SELECT max(position) FROM membership WHERE version_id = ?1")?
+        .query_row([version], |row| row.get(0))?;
+    let mut member = db.prepare_cached(
+        "SELECT external_id <= ?3 FROM membership JOIN customer ON customer.id = customer_id
+         WHERE version_id = ?1 AND position = ?2",
+    )?;
+    // Everyone up to `low` is at most `id`, everyone after `high` is above it.
+    let (mut low, mut high) = (0, last.unwrap_or(0));
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        let is_up_to = member.query_row(params![version, middle, id], |row| row.get(0)).optional()?;
+        match is_up_to {
+            Some(true) => low = middle,
+            Some(false) => high = middle - 1,
+            None => return Err(StoreError::Corrupt(format!("a version lacks its member {middle}"))),
+        }
+    }
+    Ok(low)
+}
+
+fn collect(db: &Connection, sql: &str, params: impl Params) -> Result<Vec<Membership>> {
+    Ok(db.prepare_cached(sql)?.query_map(params, membership)?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
+    let (Text(customer), Moment(since), Word(reason)) = (row.get(0)?, row.get(5)?, row.get(6)?);
+    Ok(Membership {
+        customer,
+        segment: SegmentId(row.get(1)?),
+        confidence: row.get(2)?,
+        runner_up: row.get::<_, Option<u32>>(3)?.map(SegmentId),
+        runner_up_confidence: row.get(4)?,
+        since,
+        reason,
+    })
+}

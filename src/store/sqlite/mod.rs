@@ -1,0 +1,281 @@
+//! [`Store`] on one SQLite file: a single process, a single writing thread, readers beside it.
+
+mod columns;
+mod customers;
+mod error;
+mod facts;
+mod jobs;
+mod keys;
+mod members;
+mod opening;
+mod readers;
+mod reviews;
+mod schema;
+mod segmentations;
+#[cfg(test)]
+mod tests;
+mod vectors;
+mod versions;
+mod workspaces;
+mod writer;
+
+use super::{Appended, Checkpoint, Counts, MembersQuery, Result, ReviewVector, Store, StoredReview};
+use crate::domain::{
+    Customer, CustomerId, Fact, Job, JobId, Key, KeyId, Membership, Segmentation, SegmentationName, Timestamp, Version,
+    Workspace, WorkspaceId,
+};
+use async_trait::async_trait;
+use readers::Readers;
+use rusqlite::Connection;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use writer::Writer;
+
+/// The embedded store: `clientele.db` in a data folder, and `clientele.lock` beside it for the one process that has it.
+///
+/// Dropping it finishes what was asked for, closes the file and lets go of the lock; that may wait for a commit.
+pub struct SqliteStore {
+    // Dropped in this order: the writer closes last and moves the log into the file, and only then the lock goes.
+    readers: Arc<Readers>,
+    writer: Writer,
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store of a data folder, making the folder and an empty store where there is none. It blocks while it reads
+    /// and writes files.
+    ///
+    /// # Errors
+    /// [`InUse`](super::StoreError::InUse) while another process has it, [`TooNew`](super::StoreError::TooNew) for a schema this program does not
+    /// know, and [`Open`](super::StoreError::Open) for a file that is not a sound, writable store of this program. The file stays as it is then.
+    pub fn open(data_dir: &Path) -> Result<Self> {
+        let opened = opening::open(data_dir)?;
+        let readers = Arc::new(Readers::open(&opened.path)?);
+        let writer = Writer::start(opened.writer)?;
+        Ok(Self { readers, writer, _lock: opened.lock })
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.readers.read(work).await
+    }
+
+    /// A write that carries little.
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.writer.write(0, work).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn ping(&self) -> Result<()> {
+        self.read(|db| {
+            db.prepare_cached("SELECT 1 FROM workspace LIMIT 1")?.exists([])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn create_workspace(&self, id: &WorkspaceId, now: Timestamp) -> Result<Workspace> {
+        let id = id.clone();
+        self.write(move |db| workspaces::create(db, &id, now)).await
+    }
+
+    async fn workspaces(&self) -> Result<Vec<Workspace>> {
+        self.read(workspaces::all).await
+    }
+
+    async fn add_key(&self, key: &Key, secret_sha256: &[u8; 32]) -> Result<()> {
+        let (key, secret_sha256) = (key.clone(), *secret_sha256);
+        self.write(move |db| keys::add(db, &key, &secret_sha256)).await
+    }
+
+    async fn key_by_hash(&self, secret_sha256: &[u8; 32]) -> Result<Option<Key>> {
+        let secret_sha256 = *secret_sha256;
+        self.read(move |db| keys::by_hash(db, &secret_sha256)).await
+    }
+
+    async fn keys(&self, workspace: &WorkspaceId) -> Result<Vec<Key>> {
+        let workspace = workspace.clone();
+        self.read(move |db| keys::of_workspace(db, &workspace)).await
+    }
+
+    async fn revoke_key(&self, workspace: &WorkspaceId, id: KeyId, now: Timestamp) -> Result<()> {
+        let workspace = workspace.clone();
+        self.write(move |db| keys::revoke(db, &workspace, id, now)).await
+    }
+
+    async fn has_live_keys(&self) -> Result<bool> {
+        self.read(keys::any_live).await
+    }
+
+    async fn append(
+        &self,
+        workspace: &WorkspaceId,
+        facts: &[Fact],
+        checkpoint: Option<&Checkpoint>,
+        now: Timestamp,
+    ) -> Result<Vec<Appended>> {
+        let size_bytes = facts.iter().map(size_bytes).sum();
+        let (workspace, facts, checkpoint) = (workspace.clone(), facts.to_vec(), checkpoint.cloned());
+        self.writer.write(size_bytes, move |db| facts::append(db, &workspace, &facts, checkpoint.as_ref(), now)).await
+    }
+
+    async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts> {
+        let workspace = workspace.clone();
+        self.read(move |db| workspaces::counts(db, &workspace)).await
+    }
+
+    async fn customer(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<Option<Customer>> {
+        let (workspace, id) = (workspace.clone(), id.clone());
+        self.read(move |db| customers::find(db, &workspace, &id)).await
+    }
+
+    async fn customers(
+        &self,
+        workspace: &WorkspaceId,
+        after: Option<&CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<Customer>> {
+        let (workspace, after) = (workspace.clone(), after.cloned());
+        self.read(move |db| customers::page(db, &workspace, after.as_ref(), limit)).await
+    }
+
+    async fn reviews(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredReview>> {
+        let workspace = workspace.clone();
+        self.read(move |db| reviews::page(db, &workspace, after, limit)).await
+    }
+
+    async fn customer_reviews(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredReview>> {
+        let (workspace, customer) = (workspace.clone(), customer.clone());
+        self.read(move |db| reviews::of_customer(db, &workspace, &customer, limit)).await
+    }
+
+    async fn reviews_without_vector(
+        &self,
+        workspace: &WorkspaceId,
+        model: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredReview>> {
+        let (workspace, model) = (workspace.clone(), model.to_owned());
+        self.read(move |db| vectors::reviews_without(db, &workspace, &model, after, limit)).await
+    }
+
+    async fn count_reviews_without_vector(&self, workspace: &WorkspaceId, model: &str) -> Result<u64> {
+        let (workspace, model) = (workspace.clone(), model.to_owned());
+        self.read(move |db| vectors::count_reviews_without(db, &workspace, &model)).await
+    }
+
+    async fn put_vectors(&self, workspace: &WorkspaceId, model: &str, vectors: &[(i64, Vec<f32>)]) -> Result<()> {
+        let size_bytes = vectors.iter().map(|(_, vector)| 32 + size_of_val(vector.as_slice())).sum();
+        let (workspace, model, vectors) = (workspace.clone(), model.to_owned(), vectors.to_vec());
+        self.writer.write(size_bytes, move |db| vectors::put(db, &workspace, &model, &vectors)).await
+    }
+
+    async fn vectors(
+        &self,
+        workspace: &WorkspaceId,
+        model: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<ReviewVector>> {
+        let (workspace, model) = (workspace.clone(), model.to_owned());
+        self.read(move |db| vectors::page(db, &workspace, &model, after, limit)).await
+    }
+
+    async fn put_segmentation(&self, workspace: &WorkspaceId, segmentation: &Segmentation) -> Result<Segmentation> {
+        let (workspace, segmentation) = (workspace.clone(), segmentation.clone());
+        self.write(move |db| segmentations::put(db, &workspace, &segmentation)).await
+    }
+
+    async fn segmentation(&self, workspace: &WorkspaceId, name: &SegmentationName) -> Result<Option<Segmentation>> {
+        let (workspace, name) = (workspace.clone(), name.clone());
+        self.read(move |db| segmentations::find(db, &workspace, &name)).await
+    }
+
+    async fn segmentations(&self, workspace: &WorkspaceId) -> Result<Vec<Segmentation>> {
+        let workspace = workspace.clone();
+        self.read(move |db| segmentations::all(db, &workspace)).await
+    }
+
+    async fn publish(&self, workspace: &WorkspaceId, version: &Version, members: &[Membership]) -> Result<()> {
+        let size_bytes = size_of_val(members) + size_of_val(version.centroids.as_slice());
+        let (workspace, version, members) = (workspace.clone(), version.clone(), members.to_vec());
+        self.writer.write(size_bytes, move |db| versions::publish(db, &workspace, &version, &members)).await
+    }
+
+    async fn version(&self, workspace: &WorkspaceId, name: &SegmentationName, number: u32) -> Result<Option<Version>> {
+        let (workspace, name) = (workspace.clone(), name.clone());
+        self.read(move |db| versions::find(db, &workspace, &name, number)).await
+    }
+
+    async fn versions(&self, workspace: &WorkspaceId, name: &SegmentationName) -> Result<Vec<Version>> {
+        let (workspace, name) = (workspace.clone(), name.clone());
+        self.read(move |db| versions::all(db, &workspace, &name)).await
+    }
+
+    async fn members(
+        &self,
+        workspace: &WorkspaceId,
+        name: &SegmentationName,
+        number: u32,
+        query: MembersQuery<'_>,
+    ) -> Result<Vec<Membership>> {
+        let (workspace, name, after) = (workspace.clone(), name.clone(), query.after.cloned());
+        let (segment, limit) = (query.segment, query.limit);
+        self.read(move |db| {
+            let query = MembersQuery { segment, after: after.as_ref(), limit };
+            members::page(db, &workspace, (&name, number), query)
+        })
+        .await
+    }
+
+    async fn create_job(&self, workspace: &WorkspaceId, job: &Job) -> Result<Job> {
+        let (workspace, job) = (workspace.clone(), job.clone());
+        self.write(move |db| jobs::create(db, &workspace, &job)).await
+    }
+
+    async fn job(&self, workspace: &WorkspaceId, id: JobId) -> Result<Option<Job>> {
+        let workspace = workspace.clone();
+        self.read(move |db| jobs::find(db, &workspace, id)).await
+    }
+
+    async fn jobs(&self, workspace: &WorkspaceId, before: Option<JobId>, limit: usize) -> Result<Vec<Job>> {
+        let workspace = workspace.clone();
+        self.read(move |db| jobs::page(db, &workspace, before, limit)).await
+    }
+
+    async fn update_job(&self, workspace: &WorkspaceId, job: &Job) -> Result<()> {
+        let (workspace, job) = (workspace.clone(), job.clone());
+        self.write(move |db| jobs::update(db, &workspace, &job)).await
+    }
+
+    async fn unfinished_jobs(&self) -> Result<Vec<(WorkspaceId, Job)>> {
+        self.read(jobs::unfinished).await
+    }
+}
+
+/// About what a fact takes in memory while it waits.
+fn size_bytes(fact: &Fact) -> usize {
+    size_of::<Fact>()
+        + match fact {
+            Fact::Review(review) => review.text.as_str().len() + review.item.as_ref().map_or(0, String::len),
+            // A trait or a property is a name and a value: some hundred bytes with its tree.
+            Fact::Identify(identify) => identify.traits.len() * 128,
+            Fact::Event(event) => event.name.len() + event.properties.len() * 128,
+        }
+}
