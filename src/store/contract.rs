@@ -1,1 +1,141 @@
-//! (to be written)
+//! The suite that every [`Store`] passes: each sentence of the contract as a law.
+//!
+//! An implementation joins with a [`Place`] and one line, `contract_suite!(MyPlace::new)`; nothing here knows which one it tests.
+
+pub(crate) mod appends;
+pub(crate) mod facts;
+pub(crate) mod jobs;
+pub(crate) mod keys;
+mod samples;
+pub(crate) mod segmentations;
+pub(crate) mod traits;
+pub(crate) mod vectors;
+pub(crate) mod versions;
+pub(crate) mod workspaces;
+
+use super::Store;
+use async_trait::async_trait;
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestRunner};
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// Where one store of an implementation lives, fresh for every law.
+#[async_trait]
+pub(crate) trait Place: Send + Sync {
+    /// Opens the store: empty the first time, as it was left after that. The one opened before has been dropped.
+    async fn open(&self) -> Arc<dyn Store>;
+}
+
+/// Registers every law as a test of its own: `contract_suite!(make_a_place)`.
+macro_rules! contract_suite {
+    ($place:expr) => {
+        $crate::store::contract::contract_suite! { $place =>
+            appends::{
+                a_call_that_fails_changes_nothing,
+                a_checkpoint_moves_with_the_facts_it_covers,
+                a_reader_sees_a_call_whole_or_not_at_all,
+                appending_again_changes_nothing,
+                calls_side_by_side_lose_nothing,
+            },
+            facts::{
+                a_customer_exists_from_the_first_fact_that_names_them,
+                a_customers_reviews_come_newest_first,
+                a_replaced_review_gets_a_number_never_used_before,
+                a_review_may_move_to_another_customer,
+                an_event_is_taken_once_for_ever,
+                facts_add_up_as_a_simple_model_says,
+                pages_of_customers_are_in_byte_order_without_gaps,
+                pages_of_reviews_have_no_gaps_and_repeat_nothing,
+                texts_and_ids_come_back_as_they_were_written,
+                unchanged_reviews_are_not_repeated_while_others_are_replaced,
+            },
+            jobs::{
+                a_finished_job_never_changes_again,
+                a_job_comes_back_as_it_was_written,
+                an_idempotency_key_stands_for_one_job,
+                an_unknown_job_is_missing,
+                jobs_come_newest_first_in_pages,
+                unfinished_jobs_of_all_workspaces_come_oldest_first,
+            },
+            keys::{
+                a_key_is_found_by_its_secret_revoked_or_not,
+                a_second_key_with_the_same_id_or_secret_is_a_conflict,
+                a_revoked_key_keeps_its_first_moment,
+                keys_come_oldest_first,
+            },
+            segmentations::{
+                editing_a_segmentation_keeps_its_birth_and_its_live_version,
+                segmentations_come_by_name,
+            },
+            traits::{
+                a_removed_trait_does_not_come_back_with_older_news,
+                each_key_keeps_its_latest_value,
+                the_order_of_identifies_does_not_matter,
+                the_same_identify_again_is_a_duplicate,
+            },
+            vectors::{
+                a_replaced_review_loses_its_vectors,
+                a_vector_put_again_replaces_the_older,
+                pages_of_vectors_are_by_seq_without_gaps,
+                reviews_without_a_vector_are_those_that_got_none,
+                vectors_come_back_bit_by_bit,
+            },
+            versions::{
+                a_version_comes_back_as_it_was_published,
+                a_version_out_of_turn_is_a_conflict_and_changes_nothing,
+                members_come_in_byte_order_in_pages,
+                publishing_moves_the_live_version_in_one_step,
+                publishing_what_refers_to_nothing_is_missing_and_changes_nothing,
+            },
+            workspaces::{
+                a_workspace_is_made_once,
+                everything_survives_being_closed_and_opened_again,
+                no_call_sees_or_touches_another_workspace,
+                reading_an_unknown_workspace_finds_nothing,
+                the_store_answers_a_ping,
+                writing_into_an_unknown_workspace_is_missing,
+            },
+        }
+    };
+    ($place:expr => $($part:ident::{$($law:ident),* $(,)?}),* $(,)?) => {
+        $(mod $part {
+            #[allow(unused_imports, reason = "the way to make a place may be a path or a name of the caller's")]
+            use super::*;
+            $(
+                // More than one thread: laws for all inputs block one of them.
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $law() {
+                    $crate::store::contract::$part::$law(&$place()).await;
+                }
+            )*
+        })*
+    };
+}
+pub(crate) use contract_suite;
+
+/// Closes a store and opens it again.
+async fn reopened(place: &dyn Place, store: Arc<dyn Store>) -> Arc<dyn Store> {
+    assert_eq!(Arc::strong_count(&store), 1, "someone still holds the store");
+    drop(store);
+    place.open().await
+}
+
+/// Checks an async law for many inputs, and shrinks the one that breaks it. A law is given the number of its run with the
+/// input, to make a workspace of its own.
+fn for_all<S, F>(cases: u32, inputs: S, law: impl Fn(u32, S::Value) -> F)
+where
+    S: Strategy,
+    F: Future<Output = ()>,
+{
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let run = Cell::new(0);
+    let outcome = TestRunner::new(config).run(&inputs, |input| {
+        run.set(run.get() + 1);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(law(run.get(), input)));
+        Ok(())
+    });
+    if let Err(broken) = outcome {
+        panic!("{broken}");
+    }
+}
