@@ -150,3 +150,176 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Request>]) -> rusqli
     }
     transaction.commit()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::sync::mpsc::channel;
+    use tempfile::TempDir;
+
+    const SCHEMA: &str = "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+         CREATE TABLE row (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);
+         CREATE TABLE page (bytes BLOB);";
+
+    fn started() -> (TempDir, Arc<Writer>) {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = connect(dir.path());
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        (dir, Arc::new(Writer::start(connection).unwrap()))
+    }
+
+    fn connect(dir: &Path) -> Connection {
+        Connection::open(dir.join("test.db")).unwrap()
+    }
+
+    fn rows(dir: &TempDir) -> Vec<i64> {
+        let connection = connect(dir.path());
+        let mut statement = connection.prepare("SELECT id FROM row ORDER BY id").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn insert(id: i64) -> impl FnOnce(&Connection) -> Result<()> + Send + 'static {
+        move |db| {
+            db.execute("INSERT INTO row (id) VALUES (?1)", [id])?;
+            Ok(())
+        }
+    }
+
+    type Work = Box<dyn FnOnce(&Connection) -> Result<()> + Send>;
+
+    /// Hands all of these over while the thread is held up, so that they share a commit; their outcomes.
+    async fn as_one_group(writer: &Arc<Writer>, work: Vec<Work>) -> Vec<Result<()>> {
+        let (started, has_started) = channel();
+        let (go_on, may_go_on) = channel();
+        let holding = {
+            let writer = Arc::clone(writer);
+            tokio::spawn(async move {
+                writer
+                    .write(0, move |_| {
+                        started.send(()).unwrap();
+                        may_go_on.recv().unwrap();
+                        Ok(())
+                    })
+                    .await
+            })
+        };
+        tokio::task::block_in_place(|| has_started.recv().unwrap());
+        // Polled in turn on this task: after one round every request has been handed over.
+        let mut waiting = Box::pin(futures_util::future::join_all(work.into_iter().map(|work| writer.write(0, work))));
+        assert!(futures_util::FutureExt::now_or_never(&mut waiting).is_none());
+        go_on.send(()).unwrap();
+        holding.await.unwrap().unwrap();
+        waiting.await
+    }
+
+    fn unavailable<T>(outcome: &Result<T>) -> bool {
+        matches!(outcome, Err(StoreError::Unavailable(_)))
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_request_that_fails_does_not_harm_its_neighbours() {
+        let (dir, writer) = started();
+        let half_done = |db: &Connection| {
+            insert(10)(db)?;
+            Err(StoreError::Conflict("on purpose".into()))
+        };
+        let panicking = |db: &Connection| {
+            insert(11)(db)?;
+            panic!("on purpose")
+        };
+        let work: Vec<Work> = vec![
+            Box::new(insert(1)),
+            Box::new(half_done),
+            Box::new(insert(2)),
+            Box::new(panicking),
+            Box::new(insert(2)),
+            Box::new(insert(3)),
+        ];
+        let outcomes = as_one_group(&writer, work).await;
+        assert!(outcomes[0].is_ok() && outcomes[2].is_ok() && outcomes[5].is_ok(), "{outcomes:?}");
+        assert!(matches!(&outcomes[1], Err(StoreError::Conflict(why)) if why == "on purpose"));
+        assert!(unavailable(&outcomes[3]));
+        assert!(matches!(outcomes[4], Err(StoreError::Conflict(_))), "a row that is there already");
+        assert_eq!(rows(&dir), [1, 2, 3]);
+        writer.write(0, insert(4)).await.unwrap();
+        assert_eq!(rows(&dir), [1, 2, 3, 4]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn when_the_commit_fails_nobody_is_told_ok() {
+        let (dir, writer) = started();
+        let orphan = |db: &Connection| {
+            db.execute("INSERT INTO row (id, parent) VALUES (2, 99)", [])?;
+            Ok(())
+        };
+        let own_error = |_: &Connection| Err(StoreError::Missing("job"));
+        let work: Vec<Work> = vec![Box::new(insert(1)), Box::new(orphan), Box::new(own_error), Box::new(insert(3))];
+        let outcomes = as_one_group(&writer, work).await;
+        for index in [0, 1, 3] {
+            assert!(unavailable(&outcomes[index]), "{index}: {outcomes:?}");
+        }
+        assert!(matches!(outcomes[2], Err(StoreError::Missing("job"))));
+        assert_eq!(rows(&dir), [0; 0]);
+        writer.write(0, insert(1)).await.unwrap();
+        assert_eq!(rows(&dir), [1]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_lost_transaction_is_lost_for_all_who_shared_it() {
+        let (dir, writer) = started();
+        let losing = |db: &Connection| {
+            db.execute_batch("ROLLBACK")?;
+            Ok(())
+        };
+        let outcomes = as_one_group(&writer, vec![Box::new(insert(1)), Box::new(losing), Box::new(insert(2))]).await;
+        assert!(outcomes.iter().all(unavailable), "{outcomes:?}");
+        writer.write(0, insert(3)).await.unwrap();
+        assert_eq!(rows(&dir), [3]);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_and_passes() {
+        let (dir, writer) = started();
+        let limit_pages = |n_pages: i64| {
+            move |db: &Connection| {
+                db.pragma_update(None, "max_page_count", n_pages)?;
+                Ok(())
+            }
+        };
+        let large = |db: &Connection| {
+            insert(1)(db)?;
+            db.execute("INSERT INTO page (bytes) VALUES (zeroblob(1000000))", [])?;
+            Ok(())
+        };
+        writer.write(0, limit_pages(20)).await.unwrap();
+        assert!(unavailable(&writer.write(0, large).await));
+        assert_eq!(rows(&dir), [0; 0]);
+        writer.write(0, limit_pages(1_000_000)).await.unwrap();
+        writer.write(0, large).await.unwrap();
+        assert_eq!(rows(&dir), [1]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_was_handed_over_is_done_before_the_writer_is_gone() {
+        let (dir, writer) = started();
+        for id in 0..50 {
+            // Polled once and let go: the caller leaves, the work stays.
+            let mut leaving = Box::pin(writer.write(0, insert(id)));
+            let _ = futures_util::FutureExt::now_or_never(&mut leaving);
+        }
+        tokio::task::block_in_place(|| drop(writer));
+        assert_eq!(rows(&dir), (0..50).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn more_than_there_is_room_for_waits_and_is_done() {
+        let (dir, writer) = started();
+        let writing = (0..20).map(|id| writer.write(usize::MAX, insert(id)));
+        let outcomes = futures_util::future::join_all(writing).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        assert_eq!(rows(&dir).len(), 20);
+    }
+}
