@@ -9,14 +9,22 @@ use std::collections::HashSet;
 
 /// What [`membership`] reads, in its order.
 macro_rules! select {
-    ($rest:literal) => {
+    ($memberships:literal, $rest:literal) => {
         concat!(
-            "SELECT external_id, segment_id, confidence, runner_up, runner_up_confidence, since, reason
-             FROM membership m JOIN customer ON customer.id = customer_id ",
+            "SELECT external_id, segment_id, confidence, runner_up, runner_up_confidence, since, reason FROM ",
+            $memberships,
+            " JOIN customer ON customer.id = customer_id ",
             $rest
         )
     };
 }
+
+const OF_ALL: &str = select!("membership", "WHERE version_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3");
+/// Left to itself, SQLite would read the whole version and drop the other segments' members.
+const OF_SEGMENT: &str = select!(
+    "membership INDEXED BY membership_by_segment",
+    "WHERE version_id = ?1 AND segment_id = ?4 AND position > ?2 ORDER BY position LIMIT ?3"
+);
 
 /// Where memberships go: the rows of the workspace and of the version.
 #[derive(Clone, Copy)]
@@ -70,16 +78,8 @@ pub(super) fn page(
     };
     let n_members = limit(query.limit);
     match query.segment {
-        None => collect(
-            db,
-            select!("WHERE version_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3"),
-            [version, after, n_members],
-        ),
-        Some(segment) => collect(
-            db,
-            select!("WHERE version_id = ?1 AND segment_id = ?4 AND position > ?2 ORDER BY position LIMIT ?3"),
-            [version, after, n_members, segment.0.into()],
-        ),
+        None => collect(db, OF_ALL, [version, after, n_members]),
+        Some(segment) => collect(db, OF_SEGMENT, [version, after, n_members, segment.0.into()]),
     }
 }
 
@@ -121,4 +121,27 @@ fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
         since,
         reason,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn a_page_of_a_segment_reads_no_more_than_the_page() {
+        let mut db = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut db).unwrap();
+        for (sql, range) in [
+            (OF_ALL, "membership USING PRIMARY KEY (version_id=? AND position>?)"),
+            (OF_SEGMENT, "membership_by_segment (version_id=? AND segment_id=? AND position>?)"),
+        ] {
+            let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let n_parameters = plan.parameter_count();
+            let steps = plan.query_map(rusqlite::params_from_iter(vec![1; n_parameters]), |row| row.get(3)).unwrap();
+            let steps: Vec<String> = steps.map(rusqlite::Result::unwrap).collect();
+            assert!(steps[0].ends_with(range), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.contains("SCAN") || step.contains("TEMP")), "{steps:?}");
+        }
+    }
 }
