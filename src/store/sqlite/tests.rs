@@ -164,6 +164,23 @@ async fn closing_moves_everything_into_the_one_file() {
     assert_eq!(store.workspaces().await.unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn what_was_acknowledged_is_in_the_files_before_they_are_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    for number in 1..=30 {
+        let id = WorkspaceId::parse(&format!("w{number}")).unwrap();
+        store.create_workspace(&id, Timestamp::UNIX_EPOCH).await.unwrap();
+        // As a killed process leaves them: the log has not moved into the database.
+        let left = tempfile::tempdir().unwrap();
+        for file in ["clientele.db", "clientele.db-wal"] {
+            fs::copy(dir.path().join(file), left.path().join(file)).unwrap();
+        }
+        let recovered = SqliteStore::open(left.path()).unwrap();
+        assert_eq!(recovered.workspaces().await.unwrap().len(), number);
+    }
+}
+
 #[test]
 fn a_connection_is_as_durable_as_the_contract_says() {
     let dir = tempfile::tempdir().unwrap();
