@@ -65,3 +65,40 @@ impl Drop for Lent<'_> {
         self.readers.idle().extend(self.connection.take());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn n_workspaces(db: &Connection) -> Result<i64> {
+        Ok(db.query_row("SELECT count(*) FROM workspace", [], |row| row.get(0))?)
+    }
+
+    #[tokio::test]
+    async fn a_read_stays_on_one_snapshot_and_the_next_sees_what_came() {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = opening::open(dir.path()).unwrap();
+        let readers = Arc::new(Readers::open(&opened.path).unwrap());
+        let seen = readers.read(move |db| {
+            let before = n_workspaces(db)?;
+            opened.writer.execute("INSERT INTO workspace (slug, created_at) VALUES ('a', 0)", [])?;
+            Ok((before, n_workspaces(db)?))
+        });
+        assert_eq!(seen.await.unwrap(), (0, 0));
+        assert_eq!(readers.read(n_workspaces).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_leaves_its_connection_to_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = opening::open(dir.path()).unwrap();
+        let readers = Arc::new(Readers::open(&opened.path).unwrap());
+        let n_readers = readers.idle().len();
+        for _ in 0..2 * n_readers {
+            let outcome: Result<()> = readers.read(|_| panic!("on purpose")).await;
+            assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        }
+        assert_eq!(readers.idle().len(), n_readers);
+        assert_eq!(readers.read(n_workspaces).await.unwrap(), 0);
+    }
+}
