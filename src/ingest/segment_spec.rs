@@ -1,4 +1,4 @@
-//! Calls of Segment's tracking spec (https://segment.com/docs/connections/spec/): what a shop's clients send already.
+//! Calls of Segment's tracking spec (<https://segment.com/docs/connections/spec/>): what a shop's clients send already.
 //!
 //! `identify` and `track` are read. Fields beyond those used (`context`, `integrations`, …) are let pass, as clients send
 //! them with every call; a used field of the wrong type is an error.

