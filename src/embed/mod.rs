@@ -1,5 +1,12 @@
 //! Texts into vectors: the trait, the models that implement it, where their files come from, and the thread that owns them.
 
+mod bert;
+mod device;
+mod folder;
+
+pub use bert::{BertEmbedder, LoadSettings, load};
+pub use device::DeviceChoice;
+
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

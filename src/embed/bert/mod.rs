@@ -1,0 +1,187 @@
+//! Any encoder of the BERT family, from a folder to vectors that equal those of sentence-transformers.
+
+mod attention;
+mod config;
+mod encoder;
+mod kernels;
+mod simd;
+mod tokens;
+mod weights;
+
+use super::device::{DeviceChoice, name_of};
+use super::folder::ModelFolder;
+use super::{EmbedError, Embedder, Embeddings, ModelInfo, Pooling};
+use config::BertConfig;
+use encoder::Encoder;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use tokens::{TextTokenizer, TokenIds, TokenSettings};
+use weights::{Shard, Weights};
+
+/// Tokens of a sub-batch: enough to keep the matrix products busy, few enough to bound the memory.
+const TOKENS_PER_BATCH: usize = 2048;
+
+/// How to load a folder. What is None is read from the folder's files.
+#[derive(Debug, Clone, Default)]
+pub struct LoadSettings {
+    pub device: DeviceChoice,
+    /// Else the folder's name.
+    pub id: Option<String>,
+    /// Else the id and the first digits of a SHA-256 over all that decides the vectors.
+    pub fingerprint: Option<String>,
+    pub pooling: Option<Pooling>,
+    pub prefix: Option<String>,
+    /// Cut to what the model's table of positions has room for.
+    pub max_tokens: Option<usize>,
+    pub normalise: Option<bool>,
+}
+
+/// A loaded encoder with its tokeniser.
+pub struct BertEmbedder {
+    info: ModelInfo,
+    tokenizer: TextTokenizer,
+    encoder: Encoder,
+}
+
+/// Loads a folder in the layout of sentence-transformers or of transformers.
+///
+/// # Errors
+/// [`EmbedError::MissingFile`] and [`EmbedError::BadFile`] for the folder, [`EmbedError::Device`] for the device.
+pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, EmbedError> {
+    let device = settings.device.open()?;
+    let files = ModelFolder::read(folder)?;
+    let config = BertConfig::read(&files.config)?;
+    let asked = settings.max_tokens.or(files.max_tokens).unwrap_or(usize::MAX);
+    let mut info = ModelInfo {
+        id: settings.id.clone().unwrap_or_else(|| folder_name(folder)),
+        fingerprint: String::new(),
+        dimension: config.hidden_size,
+        max_tokens: asked.min(config.position_limit()),
+        pooling: settings.pooling.unwrap_or(files.pooling),
+        normalised: settings.normalise.unwrap_or(files.normalise),
+        prefix: settings.prefix.clone().unwrap_or_else(|| files.prefix.clone()),
+        device: name_of(&device),
+        precision: "f32".into(),
+    };
+    let shards = files.weights.iter().map(|file| Shard::read(file)).collect::<Result<Vec<_>, _>>()?;
+    info.fingerprint = match &settings.fingerprint {
+        Some(fingerprint) => fingerprint.clone(),
+        None => fingerprint(&info, &files, &shards)?,
+    };
+    let encoder = Encoder::load(config, &Weights::open(&shards)?, &device)?;
+    let token_settings = TokenSettings {
+        prefix: &info.prefix,
+        max_tokens: info.max_tokens,
+        lower_case: files.lower_case,
+        n_words: encoder.n_words(),
+    };
+    let tokenizer = TextTokenizer::read(&files.tokenizer, token_settings)?;
+    Ok(BertEmbedder { info, tokenizer, encoder })
+}
+
+fn folder_name(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    whole.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Two folders have the same fingerprint only if they give the same vectors.
+fn fingerprint(info: &ModelInfo, files: &ModelFolder, shards: &[Shard]) -> Result<String, EmbedError> {
+    let mut hash = Sha256::new();
+    for shard in shards {
+        hash.update(&shard.bytes);
+    }
+    for file in [&files.tokenizer, &files.config] {
+        hash.update(Shard::read(file)?.bytes);
+    }
+    let ModelInfo { pooling, normalised, prefix, max_tokens, .. } = info;
+    hash.update(format!("{pooling:?} {normalised} {prefix:?} {max_tokens} {}", files.lower_case));
+    let digits: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{}@{digits}", info.id))
+}
+
+impl Embedder for BertEmbedder {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
+        let tokens = self.tokenizer.encode(texts)?;
+        let dimension = self.info.dimension;
+        let mut values = vec![0f32; tokens.len() * dimension];
+        let batches = batches_by_length(&tokens);
+        let vectors: Vec<Vec<f32>> =
+            batches.par_iter().map(|batch| self.embed_batch(&tokens, batch)).collect::<Result<_, _>>()?;
+        for (&text, vector) in batches.iter().flatten().zip(vectors.iter().flat_map(|v| v.chunks_exact(dimension))) {
+            values[text * dimension..][..dimension].copy_from_slice(vector);
+        }
+        Ok(Embeddings {
+            dimension,
+            values,
+            n_tokens: tokens.iter().map(|text| text.ids.len()).sum(),
+            n_truncated: tokens.iter().filter(|text| text.truncated).count(),
+        })
+    }
+}
+
+impl BertEmbedder {
+    /// The vectors of these texts, one after the other.
+    fn embed_batch(&self, tokens: &[TokenIds], batch: &[usize]) -> Result<Vec<f32>, EmbedError> {
+        let texts: Vec<&TokenIds> = batch.iter().map(|&text| &tokens[text]).collect();
+        let hidden = self.encoder.forward(&texts).and_then(|hidden| hidden.flatten_all()?.to_vec1::<f32>());
+        let hidden = hidden.map_err(|error| EmbedError::Forward(error.to_string()))?;
+        let mut vectors = Vec::with_capacity(texts.len() * self.info.dimension);
+        let mut rest = hidden.as_slice();
+        for text in texts {
+            let (rows, after) = rest.split_at(text.ids.len() * self.info.dimension);
+            vectors.extend(self.pool(rows));
+            rest = after;
+        }
+        Ok(vectors)
+    }
+
+    /// One text's token vectors into its vector.
+    fn pool(&self, rows: &[f32]) -> Vec<f32> {
+        let dimension = self.info.dimension;
+        let mut vector = match self.info.pooling {
+            Pooling::Cls => rows[..dimension].to_vec(),
+            Pooling::Mean => {
+                let mut sum = vec![0f32; dimension];
+                for row in rows.chunks_exact(dimension) {
+                    sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+                }
+                let n_rows = (rows.len() / dimension) as f32;
+                sum.iter_mut().for_each(|sum| *sum /= n_rows);
+                sum
+            }
+        };
+        if self.info.normalised {
+            let length = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
+            let length = length.max(1e-12) as f32;
+            vector.iter_mut().for_each(|x| *x /= length);
+        }
+        vector
+    }
+}
+
+/// Texts of like length together, each batch within the token budget (or one text that is longer than it).
+fn batches_by_length(tokens: &[TokenIds]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..tokens.len()).collect();
+    order.sort_by_key(|&text| std::cmp::Reverse(tokens[text].ids.len()));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut n_tokens = 0;
+    for text in order {
+        let length = tokens[text].ids.len();
+        match batches.last_mut() {
+            Some(batch) if n_tokens + length <= TOKENS_PER_BATCH => {
+                batch.push(text);
+                n_tokens += length;
+            }
+            _ => {
+                batches.push(vec![text]);
+                n_tokens = length;
+            }
+        }
+    }
+    batches
+}
