@@ -16,7 +16,8 @@ fn main() -> anyhow::Result<()> {
         anyhow::bail!("usage: embed_texts MODEL_FOLDER TEXTS.json VECTORS.safetensors [ROUNDS]");
     };
     let n_rounds: usize = rounds.first().map_or(Ok(1), |rounds| rounds.parse()).context("ROUNDS is not a number")?;
-    let texts: Vec<String> = serde_json::from_slice(&std::fs::read(texts)?).context("TEXTS is not an array of strings")?;
+    let texts: Vec<String> =
+        serde_json::from_slice(&std::fs::read(texts)?).context("TEXTS is not an array of strings")?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
 
     let started = Instant::now();

@@ -92,7 +92,8 @@ impl Modules {
                 Some("Pooling") => pooling = Some(entry.path),
                 Some("Normalize") => normalise = true,
                 _ => {
-                    let why = format!("the module {:?} is not supported; Transformer, Pooling and Normalize are", entry.kind);
+                    let why =
+                        format!("the module {:?} is not supported; Transformer, Pooling and Normalize are", entry.kind);
                     return Err(bad(&file, why));
                 }
             }

@@ -2,6 +2,8 @@
 
 mod bert;
 mod device;
+#[cfg(test)]
+mod fixture;
 mod folder;
 
 pub use bert::{BertEmbedder, LoadSettings, load};

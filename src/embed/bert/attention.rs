@@ -160,8 +160,8 @@ impl Head {
         let step = 2 * S::F32_LANES;
         for start in (0..self.padded_length).step_by(step) {
             let mut sums = [[simd.splat_f32s(0.0); 2]; N];
-            for column in 0..self.head_size {
-                let (keys, _) = S::as_simd_f32s(&self.keys[column * self.padded_length + start..][..step]);
+            for (column, keys) in self.keys.chunks_exact(self.padded_length).enumerate() {
+                let (keys, _) = S::as_simd_f32s(&keys[start..][..step]);
                 for row in 0..N {
                     let query = simd.splat_f32s(queries[row][column]);
                     sums[row][0] = simd.mul_add_e_f32s(query, keys[0], sums[row][0]);
@@ -181,8 +181,8 @@ impl Head {
         let step = 2 * S::F32_LANES;
         for start in (0..self.padded_size).step_by(step) {
             let mut sums = [[simd.splat_f32s(0.0); 2]; N];
-            for key in 0..self.length {
-                let (values, _) = S::as_simd_f32s(&self.values[key * self.padded_size + start..][..step]);
+            for (key, values) in self.values.chunks_exact(self.padded_size).enumerate() {
+                let (values, _) = S::as_simd_f32s(&values[start..][..step]);
                 for row in 0..N {
                     let share = simd.splat_f32s(shares[row][key]);
                     sums[row][0] = simd.mul_add_e_f32s(share, values[0], sums[row][0]);

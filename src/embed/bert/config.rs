@@ -68,7 +68,8 @@ impl BertConfig {
     pub fn read(file: &Path) -> Result<Self, EmbedError> {
         let bad = |why: String| EmbedError::BadFile { file: file.to_path_buf(), why };
         let text = std::fs::read(file).map_err(|error| bad(error.to_string()))?;
-        let raw: RawConfig = serde_json::from_slice(&text).map_err(|error| bad(format!("not a model's config: {error}")))?;
+        let raw: RawConfig =
+            serde_json::from_slice(&text).map_err(|error| bad(format!("not a model's config: {error}")))?;
         raw.check().map_err(bad)
     }
 
@@ -126,9 +127,9 @@ fn activation(name: Option<&str>) -> Result<Activation, String> {
         None | Some("gelu" | "gelu_python") => Ok(Activation::Gelu),
         Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
         Some("relu") => Ok(Activation::Relu),
-        Some(other) => Err(format!(
-            "hidden_act {other:?} is not supported; gelu, gelu_new, gelu_pytorch_tanh and relu are"
-        )),
+        Some(other) => {
+            Err(format!("hidden_act {other:?} is not supported; gelu, gelu_new, gelu_pytorch_tanh and relu are"))
+        }
     }
 }
 

@@ -236,9 +236,67 @@ pub(super) mod composed {
         // [3, n_texts, n_heads, length, head_size]
         let split = qkv.reshape((n_texts, length, 3, n_heads, head_size))?.permute((2, 0, 3, 1, 4))?.contiguous()?;
         let (queries, keys, values) = (split.get(0)?, split.get(1)?, split.get(2)?);
-        let scores = queries.matmul(&keys.transpose(2, 3)?.contiguous()?)?.affine(1.0 / (head_size as f64).sqrt(), 0.0)?;
+        let scores =
+            queries.matmul(&keys.transpose(2, 3)?.contiguous()?)?.affine(1.0 / (head_size as f64).sqrt(), 0.0)?;
         let powers = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
         let shares = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
         shares.matmul(&values)?.transpose(1, 2)?.contiguous()?.reshape((n_rows, hidden))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use proptest::prelude::*;
+    use rand::{RngExt, SeedableRng};
+
+    /// Numbers between -3 and 3.
+    fn random(shape: &[usize], seed: u64) -> Tensor {
+        let mut source = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| source.random_range(-3.0..3.0)).collect();
+        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    }
+
+    fn assert_close(a: &Tensor, b: &Tensor) -> std::result::Result<(), TestCaseError> {
+        prop_assert_eq!(a.dims(), b.dims());
+        let (a, b) =
+            (a.flatten_all().unwrap().to_vec1::<f32>().unwrap(), b.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+        for (a, b) in a.into_iter().zip(b) {
+            prop_assert!((a - b).abs() <= 1e-5, "{} is not {}", a, b);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_fast_activation_equals_the_composed_one(n_rows in 1usize..9, n_columns in 1usize..70, seed: u64) {
+            let (x, bias) = (random(&[n_rows, n_columns], seed), random(&[n_columns], seed ^ 1));
+            for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+                let expected = composed::bias_activation(&x, &bias, activation).unwrap();
+                assert_close(&bias_activation(x.copy().unwrap(), &bias, activation).unwrap(), &expected)?;
+            }
+        }
+
+        #[test]
+        fn the_fast_normalisation_equals_the_composed_one(n_rows in 1usize..9, hidden in 4usize..70, seed: u64) {
+            let (x, residual) = (random(&[n_rows, hidden], seed), random(&[n_rows, hidden], seed ^ 1));
+            let norm = Norm { packed: random(&[3, hidden], seed ^ 2), epsilon: 1e-5 };
+            let expected = composed::residual_norm(&x, &residual, &norm).unwrap();
+            assert_close(&residual_norm(x, &residual, &norm).unwrap(), &expected)?;
+        }
+
+        #[test]
+        fn the_fast_attention_equals_the_composed_one(
+            lengths in prop::collection::vec(1usize..75, 1..6), n_heads in 1usize..4, head_size in 1usize..40, seed: u64
+        ) {
+            let hidden = n_heads * head_size;
+            let n_tokens = lengths.iter().sum::<usize>();
+            let (qkv, bias) = (random(&[n_tokens, 3 * hidden], seed), random(&[3 * hidden], seed ^ 1));
+            let expected = composed::attention(&qkv, &bias, &lengths, n_heads).unwrap();
+            assert_close(&attention(&qkv, &bias, &lengths, n_heads).unwrap(), &expected)?;
+        }
     }
 }

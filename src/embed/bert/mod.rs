@@ -1,10 +1,14 @@
 //! Any encoder of the BERT family, from a folder to vectors that equal those of sentence-transformers.
 
 mod attention;
+#[cfg(test)]
+mod bad_folders;
 mod config;
 mod encoder;
 mod kernels;
 mod simd;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod weights;
 

@@ -4,7 +4,9 @@ use crate::embed::EmbedError;
 use rayon::prelude::*;
 use std::path::Path;
 use tokenizers::normalizers::{Lowercase, Sequence};
-use tokenizers::{NormalizerWrapper, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{
+    NormalizerWrapper, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy,
+};
 
 /// What the folder's files ask of the tokeniser beyond `tokenizer.json`.
 #[derive(Debug, Clone, Copy)]
@@ -38,15 +40,19 @@ impl TextTokenizer {
         let highest = tokenizer.get_vocab(true).into_values().max().unwrap_or_default() as usize;
         if highest >= settings.n_words {
             let n_words = settings.n_words;
-            return Err(bad(format!("has a token {highest}, but the weights know {n_words}; they do not belong together")));
+            return Err(bad(format!(
+                "has a token {highest}, but the weights know {n_words}; they do not belong together"
+            )));
         }
-        let n_special = tokenizer.get_post_processor().map_or(0, |post| {
-            use tokenizers::PostProcessor;
-            post.added_tokens(false)
-        });
+        let n_special = tokenizer.get_post_processor().map_or(0, |post| post.added_tokens(false));
+        if n_special == 0 {
+            return Err(bad("adds no special tokens, and the family's models want them around every text".into()));
+        }
         if settings.max_tokens <= n_special {
             let max_tokens = settings.max_tokens;
-            return Err(bad(format!("adds {n_special} special tokens, so max_tokens {max_tokens} leaves none for the text")));
+            return Err(bad(format!(
+                "adds {n_special} special tokens, so max_tokens {max_tokens} leaves none for the text"
+            )));
         }
         tokenizer.with_padding(None);
         tokenizer.with_truncation(Some(truncation(settings.max_tokens))).map_err(|error| bad(error.to_string()))?;
@@ -69,7 +75,8 @@ impl TextTokenizer {
             "" => self.tokenizer.encode_fast(text, true),
             prefix => self.tokenizer.encode_fast(format!("{prefix}{text}"), true),
         };
-        let encoding = encoding.map_err(|error| EmbedError::Forward(format!("a text could not be tokenised: {error}")))?;
+        let encoding =
+            encoding.map_err(|error| EmbedError::Forward(format!("a text could not be tokenised: {error}")))?;
         Ok(TokenIds { ids: encoding.get_ids().to_vec(), truncated: !encoding.get_overflowing().is_empty() })
     }
 }

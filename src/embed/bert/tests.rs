@@ -1,0 +1,218 @@
+//! The promises of [`Embedder`], on a tiny model of each family and on the real ones where they are present.
+
+use super::*;
+use crate::embed::fixture::{self, Recorded, TINY, cosine};
+use proptest::prelude::*;
+
+fn load_default(folder: &Path) -> BertEmbedder {
+    load(folder, &LoadSettings::default()).unwrap()
+}
+
+/// The four tiny models, loaded once.
+fn tiny_models() -> &'static [BertEmbedder] {
+    static MODELS: std::sync::OnceLock<Vec<BertEmbedder>> = std::sync::OnceLock::new();
+    MODELS.get_or_init(|| TINY.iter().map(|family| load_default(&fixture::tiny(family))).collect())
+}
+
+/// The real models that are here, e5 with the prefix it wants.
+fn real_models() -> Vec<BertEmbedder> {
+    let prefix = LoadSettings { prefix: Some("query: ".into()), ..LoadSettings::default() };
+    let minilm = fixture::minilm().map(|folder| load_default(&folder));
+    minilm.into_iter().chain(fixture::e5().map(|folder| load(&folder, &prefix).unwrap())).collect()
+}
+
+fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let furthest = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+    assert!(furthest <= 1e-5, "{what}: off by {furthest:e}");
+    assert!(found.iter().all(|x| x.is_finite()), "{what}");
+}
+
+fn assert_alone_equals_in_a_batch(model: &BertEmbedder, texts: &[&str]) {
+    let batch = model.embed(texts).unwrap();
+    assert_eq!(batch.rows().count(), texts.len());
+    let mut n_tokens = 0;
+    for (text, row) in texts.iter().zip(batch.rows()) {
+        let alone = model.embed(&[text]).unwrap();
+        n_tokens += alone.n_tokens;
+        let start: String = text.chars().take(40).collect();
+        assert_close(&alone.values, row, &format!("{} on {start:?}", model.info.id));
+        if model.info.normalised {
+            let length: f32 = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            assert!((length - 1.0).abs() < 1e-5, "{start:?} has the length {length}");
+        }
+    }
+    assert_eq!(n_tokens, batch.n_tokens);
+}
+
+fn assert_order_does_not_matter(model: &BertEmbedder, texts: &[&str]) {
+    let backwards: Vec<&str> = texts.iter().rev().copied().collect();
+    let (there, back) = (model.embed(texts).unwrap(), model.embed(&backwards).unwrap());
+    for (a, b) in there.rows().zip(back.values.chunks_exact(back.dimension).rev()) {
+        assert_close(a, b, &model.info.id);
+    }
+}
+
+fn odd_texts() -> Vec<String> {
+    let mut texts: Vec<String> =
+        ["", " ", "\t\r\n \u{3000}", "😀👨‍👩‍👧‍👦❤️", "שלום עולם", "\u{202e}مرحبا\u{202c}"].map(String::from).into();
+    texts.push((0u8..32).map(char::from).collect());
+    texts.push("\u{7f}\u{80}\u{9f}\u{feff}\u{200b}\u{fffd}".into());
+    texts.push("word ".repeat(20_000));
+    texts.push("x".repeat(100_000));
+    texts.push("好".repeat(100_000));
+    texts.push(" ".repeat(100_000));
+    texts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn a_text_alone_equals_the_same_text_in_a_batch(texts in prop::collection::vec("\\PC{0,80}|[a-z ,.]{0,200}", 0..12)) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        tiny_models().iter().for_each(|model| assert_alone_equals_in_a_batch(model, &texts));
+    }
+
+    #[test]
+    fn the_order_of_the_texts_does_not_matter(texts in prop::collection::vec("\\PC{0,80}|[a-z ,.]{0,200}", 0..12)) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        tiny_models().iter().for_each(|model| assert_order_does_not_matter(model, &texts));
+    }
+
+    #[test]
+    fn batches_hold_every_text_once_and_keep_to_the_budget(lengths in prop::collection::vec(1usize..600, 0..80)) {
+        let tokens: Vec<TokenIds> =
+            lengths.iter().map(|&length| TokenIds { ids: vec![0; length], truncated: false }).collect();
+        let batches = batches_by_length(&tokens);
+        let mut seen: Vec<usize> = batches.iter().flatten().copied().collect();
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
+        for batch in &batches {
+            prop_assert!(batch.iter().map(|&text| lengths[text]).sum::<usize>() <= TOKENS_PER_BATCH);
+        }
+    }
+}
+
+#[test]
+fn odd_texts_all_have_a_vector_of_their_own_in_every_family() {
+    let texts = odd_texts();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    tiny_models().iter().for_each(|model| assert_alone_equals_in_a_batch(model, &texts));
+}
+
+#[test]
+fn the_laws_hold_for_the_real_models() {
+    let odd = odd_texts();
+    let written = fixture::texts("texts.json");
+    let texts: Vec<&str> = odd.iter().chain(written.iter().step_by(9)).map(String::as_str).collect();
+    for model in real_models() {
+        assert_alone_equals_in_a_batch(&model, &texts);
+        assert_order_does_not_matter(&model, &texts);
+    }
+}
+
+#[test]
+fn the_same_texts_give_the_same_bits() {
+    let texts = fixture::texts("tiny/texts.json");
+    let texts = texts.iter().map(String::as_str).collect::<Vec<_>>().repeat(40);
+    for model in tiny_models() {
+        assert_eq!(model.embed(&texts).unwrap(), model.embed(&texts).unwrap(), "{}", model.info.id);
+    }
+}
+
+#[test]
+fn no_texts_give_no_vectors() {
+    let none = tiny_models()[0].embed(&[]).unwrap();
+    assert_eq!(none, Embeddings { dimension: 20, ..Embeddings::default() });
+}
+
+#[test]
+fn a_text_too_long_is_cut_and_counted() {
+    let settings = LoadSettings { max_tokens: Some(6), ..LoadSettings::default() };
+    let model = load(&fixture::tiny("bert"), &settings).unwrap();
+    let cut = model.embed(&["a b c d", "a b c d e", "a b c d f g h"]).unwrap();
+    assert_eq!((cut.n_tokens, cut.n_truncated), (18, 2));
+    let rows: Vec<&[f32]> = cut.rows().collect();
+    assert_close(rows[1], rows[0], "the first four words are what is left");
+    assert_close(rows[2], rows[0], "the first four words are what is left");
+}
+
+/// Token counts and cuts exactly, vectors by cosine.
+fn assert_equals_recorded(model: &BertEmbedder, texts: &[String], recorded: &Recorded) {
+    println!("{}: recorded with {}", model.info.id, recorded.versions());
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    assert_eq!(texts.len(), recorded.vectors.len());
+    assert_eq!(model.info.max_tokens.to_string(), recorded.about["max_tokens"]);
+    assert_eq!(model.info.prefix, recorded.about["prefix"]);
+    for (row, tokens) in model.tokenizer.encode(&texts).unwrap().iter().enumerate() {
+        assert_eq!(tokens.ids.len(), recorded.n_tokens[row], "tokens of {:?}", texts[row]);
+        assert_eq!(tokens.truncated, recorded.truncated[row], "cut of {:?}", texts[row]);
+    }
+    let found = model.embed(&texts).unwrap();
+    let mut lowest = 1f64;
+    for (row, (found, expected)) in found.rows().zip(&recorded.vectors).enumerate() {
+        let cosine = cosine(found, expected);
+        assert!(cosine >= 0.99999, "{:?}: cosine {cosine}", texts[row]);
+        let length = |vector: &[f32]| vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let ratio = length(found) / length(expected);
+        assert!((ratio - 1.0).abs() < 1e-4, "{:?}: {ratio} times as long", texts[row]);
+        lowest = lowest.min(cosine);
+    }
+    println!("{}: lowest cosine of {} texts is {lowest:.9}", model.info.id, texts.len());
+}
+
+#[test]
+fn every_family_equals_transformers_on_a_tiny_model() {
+    let texts = fixture::texts("tiny/texts.json");
+    for (family, model) in TINY.iter().zip(tiny_models()) {
+        assert_equals_recorded(model, &texts, &Recorded::read(&format!("tiny/{family}/expected.safetensors")));
+    }
+}
+
+#[test]
+fn the_real_models_equal_sentence_transformers() {
+    let texts = fixture::texts("texts.json");
+    for model in real_models() {
+        let name = if model.info.id.starts_with("all-MiniLM") { "minilm" } else { "e5" };
+        assert_equals_recorded(&model, &texts, &Recorded::read(&format!("{name}.safetensors")));
+    }
+}
+
+#[test]
+fn what_was_loaded_is_said_and_settings_win_over_files() {
+    let roberta = &tiny_models()[1].info;
+    assert_eq!((roberta.id.as_str(), roberta.dimension, roberta.max_tokens), ("roberta", 20, 40));
+    assert_eq!((roberta.pooling, roberta.normalised, roberta.prefix.as_str()), (Pooling::Cls, false, "hello: "));
+    assert_eq!((roberta.device.as_str(), roberta.precision.as_str()), ("cpu", "f32"));
+    let settings = LoadSettings {
+        device: DeviceChoice::Cpu,
+        id: Some("shop".into()),
+        fingerprint: Some("shop@1".into()),
+        pooling: Some(Pooling::Mean),
+        prefix: Some(String::new()),
+        max_tokens: Some(1_000),
+        normalise: Some(true),
+    };
+    let chosen = load(&fixture::tiny("roberta"), &settings).unwrap().info;
+    assert_eq!((chosen.id.as_str(), chosen.fingerprint.as_str(), chosen.prefix.as_str()), ("shop", "shop@1", ""));
+    assert_eq!((chosen.pooling, chosen.normalised, chosen.max_tokens), (Pooling::Mean, true, 46));
+}
+
+#[test]
+fn a_fingerprint_changes_with_whatever_changes_the_vectors() {
+    let folder = fixture::tiny("bert");
+    let base = load_default(&folder).info.fingerprint;
+    assert_eq!(base, load_default(&folder).info.fingerprint);
+    assert!(base.starts_with("bert@") && base.len() == "bert@".len() + 16, "{base}");
+    let changes = [
+        LoadSettings { pooling: Some(Pooling::Cls), ..LoadSettings::default() },
+        LoadSettings { prefix: Some("query: ".into()), ..LoadSettings::default() },
+        LoadSettings { max_tokens: Some(9), ..LoadSettings::default() },
+        LoadSettings { normalise: Some(false), ..LoadSettings::default() },
+    ];
+    for settings in changes {
+        assert_ne!(load(&folder, &settings).unwrap().info.fingerprint, base, "{settings:?}");
+    }
+    assert_ne!(load_default(&fixture::tiny("distilbert")).info.fingerprint, base);
+}
