@@ -42,6 +42,7 @@ macro_rules! contract_suite {
                 a_customer_exists_from_the_first_fact_that_names_them,
                 a_customers_reviews_come_newest_first,
                 a_replaced_review_gets_a_number_never_used_before,
+                a_review_sent_again_at_another_time_is_the_same_and_keeps_its_first_time,
                 a_review_may_move_to_another_customer,
                 an_event_is_taken_once_for_ever,
                 facts_add_up_as_a_simple_model_says,

@@ -49,7 +49,8 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub enum Appended {
     /// It is new.
     Accepted,
-    /// A review with this id was there with other content: the newer words replace the older, and vectors of the older are gone.
+    /// A review with this id was there with other content: the newer replaces the older, time and all, and the older's vectors
+    /// are gone.
     Replaced,
     /// The very same fact was there already; nothing changed.
     Duplicate,
@@ -133,7 +134,8 @@ pub trait Store: Send + Sync {
     /// Appends facts in order, and moves a job's checkpoint with them. The answer has one entry a fact, in the same order.
     ///
     /// - A customer exists from the first fact that names them.
-    /// - A review whose id is there: same content → `Duplicate`, other content → `Replaced`. (`time` counts as content.)
+    /// - A review whose id is there: same content → `Duplicate`, other content → `Replaced`. `time` is no content: a
+    ///   review that is sent again without one, and so gets another moment, is the same review, and its first time stays.
     /// - An event whose id is there is `Duplicate`, whatever else it says (Segment's rule), for ever.
     /// - Traits merge key by key, the later `time` wins for each key; `null` removes the key. Nothing new → `Duplicate`.
     async fn append(

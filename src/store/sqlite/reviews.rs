@@ -29,7 +29,7 @@ pub(super) struct Standing {
 pub(super) fn find(db: &Connection, workspace: i64, review: &Review) -> Result<Option<Standing>> {
     let mut statement = db.prepare_cached(
         "SELECT seq, customer_id,
-                external_id = ?3 AND text = ?4 AND item IS ?5 AND rating IS ?6 AND time = ?7
+                external_id = ?3 AND text = ?4 AND item IS ?5 AND rating IS ?6
          FROM review JOIN customer ON customer.id = customer_id
          WHERE review.workspace_id = ?1 AND review_id = ?2",
     )?;
@@ -41,7 +41,6 @@ pub(super) fn find(db: &Connection, workspace: i64, review: &Review) -> Result<O
             review.text.as_str(),
             review.item,
             review.rating,
-            Moment(review.time),
         ],
         |row| Ok(Standing { seq: row.get(0)?, customer: row.get(1)?, is_same: row.get(2)? }),
     );
