@@ -1,1 +1,95 @@
-//! (to be written)
+//! Clustering as pure mathematics on slices: no I/O, no async, no clock; the seed is a parameter.
+//!
+//! Points are unit vectors (or zero), likeness is the cosine. Parallel loops run over a fixed number of chunks whose sums are
+//! added in a fixed order, so that every result is the same to the bit for any number of threads.
+
+mod align;
+mod choose;
+mod confidence;
+mod geometry;
+mod kmeans;
+mod quality;
+mod seeding;
+mod stability;
+
+pub use align::align_segments;
+pub use choose::{ChooseK, Chosen, choose_k};
+pub use confidence::{Placed, place, place_in, temperature};
+pub use geometry::{Points, cohesion, cosines};
+pub use kmeans::{Clustering, KMeans, KMeansParams};
+pub use quality::{InternalQuality, quality};
+pub use stability::{Stability, StabilitySettings, stability};
+
+use std::ops::ControlFlow;
+
+/// Why points cannot be clustered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    #[error("{n_values} values are no whole number of rows of {dimension}")]
+    Shape { n_values: usize, dimension: usize },
+    #[error("row {row} holds a value that is not finite; embed its text again")]
+    NotFinite { row: usize },
+    #[error("k is {k}; it takes at least 1")]
+    NoClusters { k: usize },
+    #[error("k is {k}, but there are only {n} points; ask for a smaller k")]
+    TooFewPoints { k: usize, n: usize },
+    #[error("k is {k}, but only {n_distinct} points differ from each other; ask for a smaller k")]
+    TooFewDistinct { k: usize, n_distinct: usize },
+    #[error("the clustering was cancelled")]
+    Cancelled,
+}
+
+/// Told how far long work is; says whether to go on.
+pub trait Watch: Sync {
+    fn progress(&self, done: usize, total: usize) -> ControlFlow<()>;
+}
+
+/// Nobody watches.
+impl Watch for () {
+    fn progress(&self, _done: usize, _total: usize) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+fn step(watch: &dyn Watch, done: usize, total: usize) -> Result<(), ClusterError> {
+    match watch.progress(done, total) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(ClusterError::Cancelled),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod planted {
+    //! Points whose clusters are known: noisy copies of random directions.
+
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    pub struct Planted {
+        pub values: Vec<f32>,
+        pub labels: Vec<usize>,
+    }
+
+    /// A standard normal number (Box & Muller 1958).
+    fn normal(rng: &mut ChaCha8Rng) -> f64 {
+        let (a, b): (f64, f64) = (rng.random_range(f64::EPSILON..1.0), rng.random());
+        (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    }
+
+    /// `sizes[i]` unit vectors around the i-th random direction; `noise` is the length of the noise beside the direction's 1.
+    pub fn planted(sizes: &[usize], dimension: usize, noise: f64, seed: u64) -> Planted {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut values, mut labels) = (Vec::new(), Vec::new());
+        for (label, &size) in sizes.iter().enumerate() {
+            let direction: Vec<f64> = (0..dimension).map(|_| normal(&mut rng) / (dimension as f64).sqrt()).collect();
+            for _ in 0..size {
+                let scale = noise / (dimension as f64).sqrt();
+                let row: Vec<f64> = direction.iter().map(|d| d + scale * normal(&mut rng)).collect();
+                let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+                values.extend(row.iter().map(|v| (v / norm) as f32));
+                labels.push(label);
+            }
+        }
+        Planted { values, labels }
+    }
+}

@@ -1,0 +1,160 @@
+//! Choosing k: for every candidate the silhouette and the stability of a sample, and a guard against one giant segment.
+
+use super::stability::refit_labels;
+use super::{ClusterError, Clustering, KMeans, Points, Watch, quality, step};
+use crate::domain::Candidate;
+use crate::measure;
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+
+/// Points the candidates are compared on, at most.
+const SAMPLE: usize = 6_000;
+/// Refits a candidate's stability is the mean of.
+const REFITS: usize = 5;
+/// First centroids tried for a candidate.
+const TRIES: usize = 4;
+/// A segment with more of all customers than this tells them nothing.
+const LARGEST_SHARE: f64 = 0.8;
+/// More segments than this are for people who ask for them.
+const K_MAX: usize = 20;
+
+/// Which k are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChooseK {
+    k_max: usize,
+    seed: u64,
+}
+
+/// The k that was chosen, its clustering of all points, and what every candidate looked like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    pub clustering: Clustering,
+    pub candidates: Vec<Candidate>,
+}
+
+impl ChooseK {
+    /// From 2 to √(n/2), 20 at most.
+    pub fn for_customers(n: usize, seed: u64) -> Self {
+        let k_max = ((n as f64 / 2.0).sqrt() as usize).clamp(2, K_MAX);
+        Self { k_max, seed }
+    }
+}
+
+/// Tries every k on a sample and fits the best one to all points.
+///
+/// A candidate's score is its silhouette times its stability, the latter as the mean adjusted Rand index between the fit and
+/// refits on resampled points: unlike the share of points kept, that does not favour few clusters.
+///
+/// # Errors
+/// There are fewer than two distinct points, or the watcher cancelled.
+pub fn choose_k(points: &Points<'_>, settings: ChooseK, watch: &dyn Watch) -> Result<Chosen, ClusterError> {
+    let sampled = sample(points, settings.seed);
+    let sample = Points::new(&sampled, points.dimension())?;
+    let n_candidates = settings.k_max - 1;
+    let mut candidates = Vec::with_capacity(n_candidates);
+    for k in 2..=settings.k_max {
+        step(watch, k - 2, n_candidates + 1)?;
+        match try_k(&sample, k, settings.seed) {
+            Err(ClusterError::TooFewDistinct { .. } | ClusterError::TooFewPoints { .. }) if k > 2 => break,
+            tried => candidates.push(tried?),
+        }
+    }
+    step(watch, n_candidates, n_candidates + 1)?;
+    let k = best(&candidates);
+    let clustering = KMeans::params(k).seed(settings.seed).check(points)?.fit(points, &())?;
+    Ok(Chosen { clustering, candidates })
+}
+
+fn sample(points: &Points<'_>, seed: u64) -> Vec<f32> {
+    if points.len() <= SAMPLE {
+        return points.values().to_vec();
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rows = index::sample(&mut rng, points.len(), SAMPLE).into_vec();
+    rows.sort_unstable();
+    points.select(&rows)
+}
+
+fn try_k(points: &Points<'_>, k: usize, seed: u64) -> Result<Candidate, ClusterError> {
+    let fitted = KMeans::params(k).seed(seed).n_init(TRIES).check(points)?.fit(points, &())?;
+    let numbers = |labels: &[u32]| labels.iter().map(|&label| label as usize).collect::<Vec<_>>();
+    let own = numbers(&fitted.labels);
+    let mut stability = 0.0;
+    for refit in 0..REFITS {
+        stability += measure::compare(&own, &numbers(&refit_labels(points, k, seed, refit)?)).ari / REFITS as f64;
+    }
+    let measured = quality(points, &fitted);
+    let giant = measured.largest_share > LARGEST_SHARE;
+    let rejected =
+        giant.then(|| format!("one segment would hold {:.0} % of the customers", 100.0 * measured.largest_share));
+    let score = measured.silhouette * stability.max(0.0);
+    Ok(Candidate {
+        k,
+        silhouette: measured.silhouette,
+        stability,
+        largest_share: measured.largest_share,
+        score,
+        rejected,
+    })
+}
+
+/// The largest score, of equals the smallest k; rejected ones only where there is no other.
+fn best(candidates: &[Candidate]) -> usize {
+    let mut best: Option<&Candidate> = None;
+    for candidate in candidates {
+        let rank = |c: &Candidate| (c.rejected.is_none(), c.score);
+        if best.is_none_or(|best| rank(candidate) > rank(best)) {
+            best = Some(candidate);
+        }
+    }
+    best.map_or(2, |candidate| candidate.k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::planted::planted;
+    use super::*;
+
+    fn chosen(sizes: &[usize], noise: f64, seed: u64) -> Chosen {
+        let truth = planted(sizes, 32, noise, seed);
+        let points = Points::new(&truth.values, 32).unwrap();
+        choose_k(&points, ChooseK::for_customers(points.len(), 0), &()).unwrap()
+    }
+
+    #[test]
+    fn the_planted_number_is_chosen() {
+        for (sizes, seed) in [(&[70, 60, 50][..], 1), (&[60, 50, 40, 30, 20], 2), (&[40; 8], 3)] {
+            let chosen = chosen(sizes, 0.7, seed);
+            assert_eq!(chosen.clustering.k, sizes.len(), "{:#?}", chosen.candidates);
+        }
+    }
+
+    #[test]
+    fn a_giant_segment_is_out_of_the_question_while_there_is_a_choice() {
+        // Two tight knots of few points beside a wide cloud: k = 2 has the best silhouette and tells nobody anything.
+        let chosen = chosen(&[300, 12, 10], 1.2, 4);
+        let guarded: Vec<_> = chosen.candidates.iter().filter(|c| c.rejected.is_some()).collect();
+        assert!(guarded.iter().all(|c| c.largest_share > LARGEST_SHARE && c.k != chosen.clustering.k));
+        assert!(best(&chosen.candidates) >= 2);
+        let all_rejected: Vec<Candidate> =
+            chosen.candidates.iter().map(|c| Candidate { rejected: Some("giant".into()), ..c.clone() }).collect();
+        assert!(best(&all_rejected) >= 2);
+    }
+
+    #[test]
+    fn two_distinct_points_make_two_segments_and_one_makes_none() {
+        let values = [1.0, 0.0, 1.0, 0.0, 0.0, 1.0];
+        let points = Points::new(&values, 2).unwrap();
+        assert_eq!(choose_k(&points, ChooseK::for_customers(3, 0), &()).unwrap().clustering.k, 2);
+        let points = Points::new(&values[..4], 2).unwrap();
+        let refused = choose_k(&points, ChooseK::for_customers(2, 0), &());
+        assert_eq!(refused, Err(ClusterError::TooFewDistinct { k: 2, n_distinct: 1 }));
+    }
+
+    #[test]
+    fn a_large_set_is_compared_on_a_sample() {
+        let chosen = chosen(&[4_000, 3_000, 2_000], 0.7, 5);
+        assert_eq!((chosen.clustering.k, chosen.clustering.labels.len()), (3, 9_000));
+    }
+}

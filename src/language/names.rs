@@ -1,0 +1,96 @@
+//! Short names for segments, made of their keywords, no two the same.
+
+use super::terms::is_chinese;
+use crate::domain::Keyword;
+use std::collections::HashSet;
+
+/// Keywords in a name, unless more are needed to tell it from another.
+const WORDS: usize = 2;
+
+/// A name for each segment, in their order. Where keywords cannot tell two segments apart a number does, and a segment
+/// without keywords is told by its number alone.
+pub fn names(keywords: &[Vec<Keyword>]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut names = Vec::with_capacity(keywords.len());
+    for (i, keywords) in keywords.iter().enumerate() {
+        let name = (WORDS..=keywords.len().max(WORDS))
+            .map(|n_words| name_of(keywords, n_words))
+            .chain((1..).map(|n| numbered(keywords, i + n)))
+            .find(|name| !name.is_empty() && !taken.contains(name));
+        let name = name.unwrap_or_default();
+        taken.insert(name.clone());
+        names.push(name);
+    }
+    names
+}
+
+fn name_of(keywords: &[Keyword], n_words: usize) -> String {
+    let terms: Vec<&str> = keywords.iter().take(n_words).map(|keyword| keyword.term.as_str()).collect();
+    let chinese = terms.iter().any(|term| is_chinese(term));
+    let name = match terms[..] {
+        [] => String::new(),
+        _ if chinese => terms.join("、"),
+        [only] => only.to_owned(),
+        [ref first @ .., last] => format!("{} & {last}", first.join(", ")),
+    };
+    capitalised(&name)
+}
+
+fn numbered(keywords: &[Keyword], number: usize) -> String {
+    match name_of(keywords, WORDS) {
+        name if name.is_empty() => format!("Without words {number}"),
+        name => format!("{name} ({number})"),
+    }
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(terms: &[&str]) -> Vec<Keyword> {
+        terms.iter().map(|term| Keyword { term: (*term).to_owned(), score: 1.0 }).collect()
+    }
+
+    #[test]
+    fn names_are_made_of_the_best_keywords_and_told_apart_by_further_ones() {
+        let found = names(&[
+            of(&["battery life", "camera", "zoom"]),
+            of(&["battery life", "camera", "price"]),
+            of(&["酒店", "房间", "前台"]),
+            of(&["only"]),
+            of(&[]),
+            of(&["only"]),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "Battery life & camera",
+                "Battery life, camera & price",
+                "酒店、房间",
+                "Only",
+                "Without words 5",
+                "Only (6)"
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_names_are_the_same_and_none_is_empty(
+            all in prop::collection::vec(prop::collection::vec("[ab]", 0..4), 0..12),
+        ) {
+            let keywords: Vec<Vec<Keyword>> =
+                all.iter().map(|terms| of(&terms.iter().map(String::as_str).collect::<Vec<_>>())).collect();
+            let found = names(&keywords);
+            let distinct: HashSet<&String> = found.iter().collect();
+            prop_assert_eq!(distinct.len(), all.len());
+            prop_assert!(found.iter().all(|name| !name.is_empty()));
+        }
+    }
+}
