@@ -9,7 +9,7 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
 /// Points the candidates are compared on, at most.
-const SAMPLE: usize = 6_000;
+const SAMPLE: usize = 4_000;
 /// Refits a candidate's stability is the mean of.
 const REFITS: usize = 5;
 /// First centroids tried for a candidate.

@@ -9,9 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::collections::HashSet;
 
-/// Above this many points, first tries run on a sample and only the best go on with all.
+/// Above this many points, tries run on a sample and only the best go on with all.
 const SAMPLE: usize = 20_000;
-/// How many tries go on.
+/// Lloyd iterations of a try: enough to tell good first centroids from bad ones.
+const TRY_ITERATIONS: usize = 12;
+/// How many tries go on until they settle.
 const FINALISTS: usize = 2;
 
 /// What to run, as asked for. [`KMeansParams::check`] gives the only type that runs.
@@ -104,13 +106,11 @@ impl KMeans {
             step(watch, i, n_init)?;
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(1 + i as u64);
-            tries.push(lloyd(&tried_on, plus_plus(&tried_on, k, &mut rng), max_iter));
+            tries.push(lloyd(&tried_on, plus_plus(&tried_on, k, &mut rng), max_iter.min(TRY_ITERATIONS)));
         }
         tries.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
-        if sample.is_some() {
-            tries = tries.into_iter().take(FINALISTS).map(|tried| lloyd(points, tried.centroids, max_iter)).collect();
-            tries.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
-        }
+        tries = tries.into_iter().take(FINALISTS).map(|tried| lloyd(points, tried.centroids, max_iter)).collect();
+        tries.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
         step(watch, n_init, n_init)?;
         tries.into_iter().next().map(canonical).ok_or(ClusterError::NoClusters { k })
     }

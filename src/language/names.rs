@@ -2,20 +2,26 @@
 
 use super::terms::is_chinese;
 use crate::domain::Keyword;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Keywords in a name, unless more are needed to tell it from another.
 const WORDS: usize = 2;
 
-/// A name for each segment, in their order. Where keywords cannot tell two segments apart a number does, and a segment
-/// without keywords is told by its number alone.
+/// A name for each segment, in their order: its best keywords, those first that no other segment has. Where keywords cannot
+/// tell two segments apart a number does, and a segment without keywords is told by its number alone.
 pub fn names(keywords: &[Vec<Keyword>]) -> Vec<String> {
+    let mut n_segments: HashMap<&str, usize> = HashMap::new();
+    for keyword in keywords.iter().flatten() {
+        *n_segments.entry(&keyword.term).or_default() += 1;
+    }
     let mut taken = HashSet::new();
     let mut names = Vec::with_capacity(keywords.len());
     for (i, keywords) in keywords.iter().enumerate() {
-        let name = (WORDS..=keywords.len().max(WORDS))
-            .map(|n_words| name_of(keywords, n_words))
-            .chain((1..).map(|n| numbered(keywords, i + n)))
+        let mut terms: Vec<&str> = keywords.iter().map(|keyword| keyword.term.as_str()).collect();
+        terms.sort_by_key(|term| n_segments[term] > 1);
+        let name = (WORDS..=terms.len().max(WORDS))
+            .map(|n_words| name_of(&terms, n_words))
+            .chain((1..).map(|n| numbered(&terms, i + n)))
             .find(|name| !name.is_empty() && !taken.contains(name));
         let name = name.unwrap_or_default();
         taken.insert(name.clone());
@@ -24,10 +30,10 @@ pub fn names(keywords: &[Vec<Keyword>]) -> Vec<String> {
     names
 }
 
-fn name_of(keywords: &[Keyword], n_words: usize) -> String {
-    let terms: Vec<&str> = keywords.iter().take(n_words).map(|keyword| keyword.term.as_str()).collect();
+fn name_of(terms: &[&str], n_words: usize) -> String {
+    let terms = &terms[..n_words.min(terms.len())];
     let chinese = terms.iter().any(|term| is_chinese(term));
-    let name = match terms[..] {
+    let name = match *terms {
         [] => String::new(),
         _ if chinese => terms.join("、"),
         [only] => only.to_owned(),
@@ -36,8 +42,8 @@ fn name_of(keywords: &[Keyword], n_words: usize) -> String {
     capitalised(&name)
 }
 
-fn numbered(keywords: &[Keyword], number: usize) -> String {
-    match name_of(keywords, WORDS) {
+fn numbered(terms: &[&str], number: usize) -> String {
+    match name_of(terms, WORDS) {
         name if name.is_empty() => format!("Without words {number}"),
         name => format!("{name} ({number})"),
     }
@@ -58,10 +64,11 @@ mod tests {
     }
 
     #[test]
-    fn names_are_made_of_the_best_keywords_and_told_apart_by_further_ones() {
+    fn names_are_made_of_the_best_keywords_of_their_own_and_told_apart_by_numbers_at_last() {
         let found = names(&[
             of(&["battery life", "camera", "zoom"]),
             of(&["battery life", "camera", "price"]),
+            of(&["sound", "camera"]),
             of(&["酒店", "房间", "前台"]),
             of(&["only"]),
             of(&[]),
@@ -70,12 +77,13 @@ mod tests {
         assert_eq!(
             found,
             [
-                "Battery life & camera",
-                "Battery life, camera & price",
+                "Zoom & battery life",
+                "Price & battery life",
+                "Sound & camera",
                 "酒店、房间",
                 "Only",
-                "Without words 5",
-                "Only (6)"
+                "Without words 6",
+                "Only (7)"
             ]
         );
     }
