@@ -3,11 +3,16 @@
 use super::terms::terms;
 use crate::domain::Keyword;
 use rayon::prelude::*;
+use rust_stemmers::{Algorithm, Stemmer};
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 /// A term of fewer documents than this says more about one writer than about a segment; in tiny sets any term may do.
 const DOCUMENTS_AT_LEAST: usize = 3;
 const TINY_SET: usize = 50;
+
+/// Only to tell that two words are one; no stem is ever shown.
+static STEMMER: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
 
 /// The `wanted` best terms of each of `k` classes, best first; fewer where there are no more words.
 ///
@@ -88,13 +93,8 @@ fn says_the_same(one: &str, other: &str) -> bool {
     if super::terms::is_chinese(one) || super::terms::is_chinese(other) {
         return one.contains(other) || other.contains(one);
     }
+    let stem = |word| STEMMER.stem(word);
     one.split(' ').any(|a| other.split(' ').any(|b| stem(a) == stem(b)))
-}
-
-/// A word without the endings of English plurals and verbs: only to tell that two words are one.
-fn stem(word: &str) -> &str {
-    let cut = ["ies", "ing", "ed", "es", "s", "e", "y"].iter().find_map(|ending| word.strip_suffix(ending));
-    cut.filter(|stem| stem.len() >= 3).unwrap_or(word)
 }
 
 #[cfg(test)]
@@ -134,8 +134,9 @@ mod tests {
 
     #[test]
     fn no_keyword_repeats_a_word_of_another() {
-        let documents = [(0, "battery batteries battery, charging charged"), (1, "camera zoom")];
-        assert_eq!(terms_of(&keywords(&documents, 2, 5)[0]), ["battery", "charged"]);
+        let documents =
+            [(0, "battery batteries battery, charging charged, plays play movie movies"), (1, "camera zoom")];
+        assert_eq!(terms_of(&keywords(&documents, 2, 5)[0]), ["battery", "charged", "movie", "play"]);
     }
 
     #[test]

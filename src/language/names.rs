@@ -7,18 +7,20 @@ use std::collections::{HashMap, HashSet};
 /// Keywords in a name, unless more are needed to tell it from another.
 const WORDS: usize = 2;
 
-/// A name for each segment, in their order: its best keywords, those first that no other segment has. Where keywords cannot
-/// tell two segments apart a number does, and a segment without keywords is told by its number alone.
+/// A name for each segment, in their order: its best keywords, those first that weigh more here than in any other segment.
+/// Where keywords cannot tell two segments apart a number does, and a segment without keywords is told by its number alone.
 pub fn names(keywords: &[Vec<Keyword>]) -> Vec<String> {
-    let mut n_segments: HashMap<&str, usize> = HashMap::new();
+    let mut most: HashMap<&str, f64> = HashMap::new();
     for keyword in keywords.iter().flatten() {
-        *n_segments.entry(&keyword.term).or_default() += 1;
+        let most = most.entry(&keyword.term).or_default();
+        *most = most.max(keyword.score);
     }
     let mut taken = HashSet::new();
     let mut names = Vec::with_capacity(keywords.len());
     for (i, keywords) in keywords.iter().enumerate() {
-        let mut terms: Vec<&str> = keywords.iter().map(|keyword| keyword.term.as_str()).collect();
-        terms.sort_by_key(|term| n_segments[term] > 1);
+        let (own, others): (Vec<&Keyword>, Vec<&Keyword>) =
+            keywords.iter().partition(|keyword| keyword.score >= most[keyword.term.as_str()]);
+        let terms: Vec<&str> = own.iter().chain(&others).map(|keyword| keyword.term.as_str()).collect();
         let name = (WORDS..=terms.len().max(WORDS))
             .map(|n_words| name_of(&terms, n_words))
             .chain((1..).map(|n| numbered(&terms, i + n)))
@@ -59,16 +61,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Keywords with falling scores: 1, ½, ⅓, …
     fn of(terms: &[&str]) -> Vec<Keyword> {
-        terms.iter().map(|term| Keyword { term: (*term).to_owned(), score: 1.0 }).collect()
+        let scores = (1..).map(|rank| 1.0 / f64::from(rank));
+        terms.iter().zip(scores).map(|(term, score)| Keyword { term: (*term).to_owned(), score }).collect()
     }
 
     #[test]
     fn names_are_made_of_the_best_keywords_of_their_own_and_told_apart_by_numbers_at_last() {
         let found = names(&[
             of(&["battery life", "camera", "zoom"]),
-            of(&["battery life", "camera", "price"]),
-            of(&["sound", "camera"]),
+            of(&["camera", "battery life", "price"]),
+            of(&["price", "sound", "camera"]),
+            of(&["price", "sound", "zoom"]),
             of(&["酒店", "房间", "前台"]),
             of(&["only"]),
             of(&[]),
@@ -77,13 +82,14 @@ mod tests {
         assert_eq!(
             found,
             [
-                "Zoom & battery life",
-                "Price & battery life",
-                "Sound & camera",
+                "Battery life & zoom",
+                "Camera & battery life",
+                "Price & sound",
+                "Price, sound & zoom",
                 "酒店、房间",
                 "Only",
-                "Without words 6",
-                "Only (7)"
+                "Without words 7",
+                "Only (8)"
             ]
         );
     }
