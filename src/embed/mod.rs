@@ -1,13 +1,20 @@
 //! Texts into vectors: the trait, the models that implement it, where their files come from, and the thread that owns them.
 
 mod bert;
+mod catalogue;
 mod device;
 #[cfg(test)]
 mod fixture;
 mod folder;
+mod sources;
 
 pub use bert::{BertEmbedder, LoadSettings, load};
+pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, CatalogueModel, DEFAULT_MODEL, Source, catalogue};
 pub use device::DeviceChoice;
+pub use sources::{
+    FileCheck, FileState, LoggedProgress, ModelListing, Presence, PullProgress, Resolved, SilentProgress,
+    SourceSettings, list, models_dir, pull, resolve, resolve_with, verify,
+};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
