@@ -7,7 +7,7 @@ use crate::embed::catalogue::{PackageWord, RelativePath};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use zip::ZipArchive;
 
@@ -115,8 +115,9 @@ fn open_wheel(wheel: &Path) -> Result<ZipArchive<File>, String> {
     let mut archive = ZipArchive::new(file).map_err(|error| unreadable(error.to_string()))?;
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(|error| unreadable(error.to_string()))?;
-        if entry.enclosed_name().is_none() {
-            let name = entry.name().map_or("?".into(), |name| name.into_owned());
+        let name = entry.name().map_err(|error| unreadable(error.to_string()))?;
+        let leads_out = |part| !matches!(part, Component::Normal(_) | Component::CurDir);
+        if name.contains('\\') || Path::new(&*name).components().any(leads_out) {
             return Err(format!("the wheel's entry {name:?} leads out of it; nothing of it was used"));
         }
     }

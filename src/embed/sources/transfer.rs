@@ -209,7 +209,7 @@ fn refuse_other_file(slot: &Slot, total: Option<u64>, hash: Option<&ContentHash>
     Ok(())
 }
 
-fn header<'h>(headers: &'h HeaderMap, name: impl ureq::http::header::AsHeaderName) -> Option<&'h str> {
+fn header(headers: &HeaderMap, name: impl ureq::http::header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
