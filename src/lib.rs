@@ -1,8 +1,24 @@
-//! Clientele turns what a shop's customers say and do into segments. This page is the map; ARCHITECTURE.md is the guide.
+//! Clientele turns what a shop's customers say and do into segments, and answers which segment a customer is in.
+//!
+//! This page is the map; ARCHITECTURE.md is the guide. Arrows run one way, from the top of this list to its bottom, and a test
+//! holds them:
+//!
+//! - [`cli`]: the commands; all but `serve` and `models` are clients of the API
+//! - `app`: the composition root, the only file that names concrete parts
+//! - [`api`]: every route, wire types, errors, keys, the accept loop; [`console`]: the embedded web console
+//! - `jobs`: long work, durable and resumable: imports and fits
+//! - [`segment`]: the use-cases: fit, publish, look up, place a text
+//! - [`ingest`]: outside shapes into facts; [`demo`]: a sample shop
+//! - [`embed`]: texts into vectors: the trait, the models, where their files come from
+//! - [`store`]: the contract and SQLite behind it
+//! - [`cluster`], [`measure`], [`language`]: mathematics and words, pure
+//! - [`domain`]: the product's words as values, pure
+//! - [`compute`]: the threads that numeric work runs on
 
 pub mod api;
 pub mod cli;
 pub mod cluster;
+pub mod compute;
 pub mod console;
 pub mod demo;
 pub mod domain;

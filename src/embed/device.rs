@@ -43,6 +43,14 @@ impl DeviceChoice {
             Self::Auto => Ok(open_cuda(0).unwrap_or(Device::Cpu)),
         }
     }
+
+    /// Opens the device and gives its name: `cpu`, `cuda:0`, …
+    ///
+    /// # Errors
+    /// As [`DeviceChoice::open`].
+    pub fn resolve(self) -> Result<String, EmbedError> {
+        self.open().map(|device| name_of(&device))
+    }
 }
 
 impl fmt::Display for DeviceChoice {

@@ -6,11 +6,15 @@ mod device;
 #[cfg(test)]
 mod fixture;
 mod folder;
+mod queue;
+mod registry;
 mod sources;
 
 pub use bert::{BertEmbedder, LoadSettings, load};
 pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, CatalogueModel, DEFAULT_MODEL, Source, catalogue};
 pub use device::DeviceChoice;
+pub use queue::{EmbedQueue, Lane};
+pub use registry::{ModelSettings, Models};
 pub use sources::{
     FileCheck, FileState, LoggedProgress, ModelListing, Presence, PullProgress, Resolved, SilentProgress,
     SourceSettings, list, models_dir, pull, resolve, resolve_with, verify,

@@ -1,0 +1,226 @@
+//! The pure part of a fit: vectors and words in, a version and its members out.
+
+use super::SegmentError;
+use super::fit::{Reporter, step};
+use super::profile::{TextProfiles, text_profiles};
+use super::snapshot::LiveVersion;
+use super::typical::{Geometry, Typical, typical_reviews};
+use crate::cluster::{self, Clustering, Points, Stability, Watch};
+use crate::domain::{
+    Candidate, Definition, KChoice, Membership, MoveReason, Quality, Segment, SegmentId, SegmentationName, Timestamp,
+    TypicalReview, Version, VersionState,
+};
+use crate::language;
+use crate::store::ReviewVector;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+const KEYWORDS: usize = 5;
+const TYPICAL_REVIEWS: usize = 3;
+const TYPICAL_CHARACTERS: usize = 280;
+/// Refits on resampled customers, for stability and confidence.
+const REFITS: usize = 10;
+
+/// Everything a version is made of, once the model is done.
+pub struct Material {
+    pub reviews: Vec<ReviewVector>,
+    /// The words of `reviews[i]`.
+    pub texts: Vec<String>,
+    /// Who was in which segment before, if there is a live version.
+    pub previous: Option<Arc<LiveVersion>>,
+    /// The number of the version to come.
+    pub version: u32,
+    /// The highest segment id any version ever had: ids are never used again for another group.
+    pub highest_id: u32,
+    pub model_fingerprint: String,
+    pub now: Timestamp,
+}
+
+/// Clusters the customers, describes the segments and places everybody.
+///
+/// # Errors
+/// There are too few customers for k, or the work was cancelled.
+pub fn build(
+    material: &Material,
+    name: &SegmentationName,
+    definition: &Definition,
+    reporter: &dyn Reporter,
+) -> Result<(Version, Vec<Membership>), SegmentError> {
+    let dimension = material.reviews.first().map_or(0, |review| review.vector.len());
+    let profiles = text_profiles(&material.reviews, dimension);
+    let points = Points::new(&profiles.values, dimension)?;
+    let (clustering, candidates) = cluster_customers(&points, definition, reporter)?;
+    let settings = cluster::StabilitySettings { n_refits: REFITS, seed: definition.seed };
+    let watch = Phase { reporter, name: "measuring stability" };
+    let stability = cluster::stability(&points, &clustering, settings, &watch)?;
+    step(reporter, "describing segments", 0, None)?;
+    let temperature = cluster::temperature(&points, &clustering.centroids, stability.overall);
+    let quality = quality(&points, &clustering, stability.overall, candidates);
+    let ids = segment_ids(material, &profiles, &clustering);
+    let fitted = Fitted { material, profiles: &profiles, points, clustering: &clustering, stability, temperature, ids };
+    let (segments, members) = (fitted.segments(), fitted.memberships());
+    let version = Version {
+        segmentation: name.clone(),
+        number: material.version,
+        state: VersionState::Live,
+        created_at: material.now,
+        definition: definition.clone(),
+        model_fingerprint: material.model_fingerprint.clone(),
+        dimension,
+        n_customers: profiles.customers.len() as u64,
+        centre: profiles.centre,
+        centroids: clustering.centroids,
+        temperature,
+        n_reviews: material.reviews.len() as u64,
+        quality,
+        segments,
+    };
+    Ok((version, members))
+}
+
+/// Passes the clusterer's progress on under a phase's name.
+struct Phase<'a> {
+    reporter: &'a dyn Reporter,
+    name: &'static str,
+}
+
+impl Watch for Phase<'_> {
+    fn progress(&self, done: usize, total: usize) -> ControlFlow<()> {
+        self.reporter.report(self.name, done as u64, Some(total as u64))
+    }
+}
+
+fn cluster_customers(
+    points: &Points<'_>,
+    definition: &Definition,
+    reporter: &dyn Reporter,
+) -> Result<(Clustering, Vec<Candidate>), SegmentError> {
+    let (needed, k) = match definition.k {
+        KChoice::Auto => (3, None),
+        KChoice::Fixed(k) => (k.max(3), Some(k)),
+    };
+    let n_customers = points.len();
+    if n_customers < needed {
+        return Err(SegmentError::TooFewCustomers { n_customers, needed, k });
+    }
+    match k {
+        Some(k) => {
+            let kmeans = cluster::KMeans::params(k).seed(definition.seed).check(points)?;
+            Ok((kmeans.fit(points, &Phase { reporter, name: "clustering" })?, Vec::new()))
+        }
+        None => {
+            let settings = cluster::ChooseK::for_customers(n_customers, definition.seed);
+            let chosen = cluster::choose_k(points, settings, &Phase { reporter, name: "choosing k" })?;
+            Ok((chosen.clustering, chosen.candidates))
+        }
+    }
+}
+
+fn quality(points: &Points<'_>, clustering: &Clustering, stability: f64, candidates: Vec<Candidate>) -> Quality {
+    let measured = cluster::quality(points, clustering);
+    Quality {
+        silhouette: measured.silhouette,
+        davies_bouldin: measured.davies_bouldin,
+        calinski_harabasz: measured.calinski_harabasz,
+        largest_share: measured.largest_share,
+        stability,
+        inertia: clustering.inertia,
+        k: clustering.k,
+        candidates,
+    }
+}
+
+/// Each new cluster's segment id: the one it continues, or the next that was never used.
+fn segment_ids(material: &Material, profiles: &TextProfiles, clustering: &Clustering) -> Vec<SegmentId> {
+    let before = |customer| Some(material.previous.as_deref()?.placed(customer)?.segment.0);
+    let old: Vec<Option<u32>> = profiles.customers.iter().map(before).collect();
+    let mut next = material.highest_id;
+    let mut new_id = || {
+        next += 1;
+        next
+    };
+    let continued = cluster::align_segments(&old, &clustering.labels, clustering.k);
+    continued.into_iter().map(|id| SegmentId(id.unwrap_or_else(&mut new_id))).collect()
+}
+
+/// A finished clustering with all it was made from.
+struct Fitted<'a> {
+    material: &'a Material,
+    profiles: &'a TextProfiles,
+    points: Points<'a>,
+    clustering: &'a Clustering,
+    stability: Stability,
+    temperature: f64,
+    ids: Vec<SegmentId>,
+}
+
+impl Fitted<'_> {
+    /// Names, keywords, typical reviews and figures of every segment.
+    fn segments(&self) -> Vec<Segment> {
+        let Self { material, profiles, clustering, .. } = self;
+        let rows = &profiles.row_of_review;
+        let texts = material.texts.iter().zip(rows);
+        let documents: Vec<(usize, &str)> =
+            texts.map(|(text, &row)| (clustering.labels[row] as usize, text.as_str())).collect();
+        let keywords = language::keywords(&documents, clustering.k, KEYWORDS);
+        let mut names = language::names(&keywords);
+        let geometry = Geometry { centre: &profiles.centre, centroids: &clustering.centroids };
+        let typical = typical_reviews(&material.reviews, rows, &clustering.labels, geometry, TYPICAL_REVIEWS);
+        let cohesion = cluster::cohesion(&self.points, clustering);
+        let described = keywords.into_iter().zip(typical).enumerate();
+        described
+            .map(|(i, (keywords, typical))| {
+                let size = clustering.labels.iter().filter(|&&label| label as usize == i).count();
+                Segment {
+                    id: self.ids[i],
+                    name: std::mem::take(&mut names[i]),
+                    keywords,
+                    typical_reviews: typical.into_iter().map(|typical| self.shown(typical)).collect(),
+                    size: size as u64,
+                    share: size as f64 / self.points.len() as f64,
+                    cohesion: cohesion[i],
+                    stability: self.stability.per_segment[i],
+                }
+            })
+            .collect()
+    }
+
+    fn shown(&self, typical: Typical) -> TypicalReview {
+        let review = &self.material.reviews[typical.review];
+        TypicalReview {
+            review_id: review.review.clone(),
+            customer_id: review.customer.clone(),
+            text: self.material.texts[typical.review].chars().take(TYPICAL_CHARACTERS).collect(),
+            similarity: typical.similarity,
+        }
+    }
+
+    /// Every customer's membership, with `since` kept for who stays where they were.
+    fn memberships(&self) -> Vec<Membership> {
+        let Self { material, ids, .. } = self;
+        let customers = self.profiles.customers.iter().enumerate();
+        customers
+            .map(|(row, customer)| {
+                let cosines = cluster::cosines(self.points.row(row), &self.clustering.centroids);
+                let label = self.clustering.labels[row] as usize;
+                let placed = cluster::place_in(label, &cosines, self.temperature);
+                let segment = ids[placed.best];
+                let before = material.previous.as_deref().and_then(|live| live.placed(customer));
+                let (since, reason) = match before {
+                    Some(before) if before.segment == segment => (before.since, before.reason),
+                    Some(_) => (material.now, MoveReason::Refit),
+                    None => (material.now, MoveReason::Joined),
+                };
+                Membership {
+                    customer: customer.clone(),
+                    segment,
+                    confidence: placed.confidence,
+                    runner_up: placed.runner_up.map(|(index, _)| ids[index]),
+                    runner_up_confidence: placed.runner_up.map_or(0.0, |(_, confidence)| confidence),
+                    since,
+                    reason,
+                }
+            })
+            .collect()
+    }
+}

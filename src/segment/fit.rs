@@ -1,0 +1,200 @@
+//! The fit: reviews → vectors → customers → clusters → named segments → a published version, in that order.
+//!
+//! Every step reports progress and can be cancelled; vectors are kept as they are made, so an interrupted fit that is
+//! started again goes on where it stopped. The same facts, definition and program give the same version.
+
+use super::SegmentError;
+use super::build::{Material, build};
+use super::snapshot::{LiveVersion, Snapshots};
+use crate::domain::{Definition, Quality, SegmentId, Segmentation, SegmentationName, Timestamp, Version, WorkspaceId};
+use crate::embed::{EmbedQueue, Embeddings, Lane, Models};
+use crate::store::{ReviewVector, Store, StoredReview};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Rows read from the store at a time.
+const PAGE: usize = 2_048;
+/// Texts handed to the model at a time: an interactive request waits for one such chunk at most.
+const CHUNK: usize = 32;
+
+/// Told how far the work is; says whether to go on.
+pub trait Reporter: Send + Sync {
+    fn report(&self, phase: &str, done: u64, total: Option<u64>) -> ControlFlow<()>;
+}
+
+/// What came of a fit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FitReport {
+    pub segmentation: SegmentationName,
+    pub version: u32,
+    pub k: usize,
+    pub n_customers: u64,
+    pub n_reviews: u64,
+    /// Reviews embedded now; the others had their vectors.
+    pub n_embedded: u64,
+    /// Of those, how many were longer than the model takes and were cut.
+    pub n_truncated: u64,
+    pub model: String,
+    pub quality: Quality,
+    /// Names and sizes, largest first.
+    pub segments: Vec<(SegmentId, String, u64)>,
+}
+
+/// Fits segmentations; one value serves a whole process.
+pub struct Fitter {
+    pub store: Arc<dyn Store>,
+    pub models: Arc<Models>,
+    pub snapshots: Arc<Snapshots>,
+}
+
+impl Fitter {
+    /// Fits and publishes the next version of a segmentation, making the segmentation if it is new.
+    ///
+    /// # Errors
+    /// See [`SegmentError`]; nothing is published then, and look-ups go on with the version that was live.
+    pub async fn fit(
+        &self,
+        workspace: &WorkspaceId,
+        name: &SegmentationName,
+        definition: &Definition,
+        reporter: Arc<dyn Reporter>,
+    ) -> Result<FitReport, SegmentError> {
+        let n_reviews = self.store.counts(workspace).await?.reviews;
+        if n_reviews < 3 {
+            return Err(SegmentError::TooFewCustomers { n_customers: n_reviews as usize, needed: 3, k: None });
+        }
+        step(&*reporter, "loading the model", 0, None)?;
+        let model = self.models.get(&definition.model).await?;
+        let (n_embedded, n_truncated) = self.embed_reviews(workspace, &model, &*reporter).await?;
+        let material = self.gather(workspace, name, &model, &*reporter).await?;
+        let (definition_, name_) = (definition.clone(), name.clone());
+        let fitted = tokio::task::spawn_blocking(move || {
+            let work = move || build(&material, &name_, &definition_, &*reporter);
+            crate::compute::for_clustering(work)
+        });
+        let (version, members) =
+            fitted.await.map_err(|error| SegmentError::Broken(format!("the clustering panicked: {error}")))??;
+        self.store.put_segmentation(workspace, &segmentation(name, definition, version.created_at)).await?;
+        self.store.publish(workspace, &version, &members).await?;
+        let report = report(&version, n_embedded, n_truncated);
+        self.snapshots.install(workspace, LiveVersion::new(version, members));
+        Ok(report)
+    }
+
+    /// Gives every review that has none a vector under this model.
+    async fn embed_reviews(
+        &self,
+        workspace: &WorkspaceId,
+        model: &EmbedQueue,
+        reporter: &dyn Reporter,
+    ) -> Result<(u64, u64), SegmentError> {
+        let fingerprint = &model.info().fingerprint;
+        let total = self.store.count_reviews_without_vector(workspace, fingerprint).await?;
+        let (mut done, mut truncated, mut after) = (0, 0, 0);
+        loop {
+            step(reporter, "embedding reviews", done, Some(total))?;
+            let mut page = self.store.reviews_without_vector(workspace, fingerprint, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok((done, truncated)) };
+            after = last.seq;
+            page.sort_by_key(|stored| stored.review.text.as_str().len());
+            for chunk in page.chunks(CHUNK * 8) {
+                let (vectors, cut) = embed_chunk(model, chunk).await?;
+                self.store.put_vectors(workspace, fingerprint, &vectors).await?;
+                done += chunk.len() as u64;
+                truncated += cut;
+                step(reporter, "embedding reviews", done, Some(total.max(done)))?;
+            }
+        }
+    }
+
+    /// Reads all vectors and texts, and what the live version said before.
+    async fn gather(
+        &self,
+        workspace: &WorkspaceId,
+        name: &SegmentationName,
+        model: &EmbedQueue,
+        reporter: &dyn Reporter,
+    ) -> Result<Material, SegmentError> {
+        let fingerprint = model.info().fingerprint.clone();
+        let mut reviews: Vec<ReviewVector> = Vec::new();
+        loop {
+            step(reporter, "reading vectors", reviews.len() as u64, None)?;
+            let after = reviews.last().map_or(0, |review| review.seq);
+            let page = self.store.vectors(workspace, &fingerprint, after, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            reviews.extend(page);
+        }
+        let texts = self.texts_of(workspace, &reviews).await?;
+        let versions = self.store.versions(workspace, name).await?;
+        Ok(Material {
+            reviews,
+            texts,
+            previous: self.snapshots.live(workspace, name),
+            version: versions.first().map_or(1, |version| version.number + 1),
+            highest_id: versions
+                .iter()
+                .flat_map(|version| &version.segments)
+                .map(|segment| segment.id.0)
+                .max()
+                .unwrap_or(0),
+            model_fingerprint: fingerprint,
+            now: Timestamp::now(),
+        })
+    }
+
+    /// The words of these reviews, in their order; both come by `seq`.
+    async fn texts_of(&self, workspace: &WorkspaceId, reviews: &[ReviewVector]) -> Result<Vec<String>, SegmentError> {
+        let mut text_of: HashMap<i64, String> = HashMap::with_capacity(reviews.len());
+        let mut after = 0;
+        loop {
+            let page = self.store.reviews(workspace, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            text_of.extend(page.into_iter().map(|stored| (stored.seq, stored.review.text.as_str().to_owned())));
+        }
+        // A review replaced in this very moment has a vector but no text any more: it counts, without words.
+        Ok(reviews.iter().map(|review| text_of.remove(&review.seq).unwrap_or_default()).collect())
+    }
+}
+
+async fn embed_chunk(model: &EmbedQueue, chunk: &[StoredReview]) -> Result<(Vec<(i64, Vec<f32>)>, u64), SegmentError> {
+    let embed = |part: &[StoredReview]| {
+        let texts = part.iter().map(|stored| stored.review.text.as_str().to_owned()).collect();
+        model.embed(Lane::Bulk, texts)
+    };
+    // All parts stand in the queue at once, so the model never idles; an interactive request passes between two of them.
+    let parts = futures_util::future::try_join_all(chunk.chunks(CHUNK).map(embed)).await?;
+    let truncated = parts.iter().map(|part| part.n_truncated as u64).sum();
+    let rows = parts.iter().flat_map(Embeddings::rows).map(<[f32]>::to_vec);
+    Ok((chunk.iter().map(|stored| stored.seq).zip(rows).collect(), truncated))
+}
+
+pub(super) fn step(reporter: &dyn Reporter, phase: &str, done: u64, total: Option<u64>) -> Result<(), SegmentError> {
+    match reporter.report(phase, done, total) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(SegmentError::Cancelled),
+    }
+}
+
+fn segmentation(name: &SegmentationName, definition: &Definition, now: Timestamp) -> Segmentation {
+    Segmentation { name: name.clone(), definition: definition.clone(), created_at: now, live_version: None }
+}
+
+fn report(version: &Version, n_embedded: u64, n_truncated: u64) -> FitReport {
+    FitReport {
+        segmentation: version.segmentation.clone(),
+        version: version.number,
+        k: version.segments.len(),
+        n_customers: version.n_customers,
+        n_reviews: version.n_reviews,
+        n_embedded,
+        n_truncated,
+        model: version.model_fingerprint.clone(),
+        quality: version.quality.clone(),
+        segments: version.segments.iter().map(|s| (s.id, s.name.clone(), s.size)).collect(),
+    }
+}

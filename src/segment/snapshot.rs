@@ -1,0 +1,131 @@
+//! What look-ups answer from: the live versions and their members, in memory, replaced whole when a version is published.
+//!
+//! A reader takes an `Arc` and sees one version from then on, never a mix of two; the model and the store are not on this path.
+
+use crate::domain::{
+    CustomerId, Membership, MoveReason, Segment, SegmentId, SegmentationName, Timestamp, Version, WorkspaceId,
+};
+use crate::segment::map;
+use crate::store::{MembersQuery, Result, Store, StoreError};
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Members read from the store at a time.
+const PAGE: usize = 10_000;
+
+/// A customer's place, packed: a million of them fit in memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placed {
+    pub segment: SegmentId,
+    pub confidence: f32,
+    pub runner_up: Option<SegmentId>,
+    pub runner_up_confidence: f32,
+    pub since: Timestamp,
+    pub reason: MoveReason,
+}
+
+/// A published version with its members.
+#[derive(Debug)]
+pub struct LiveVersion {
+    pub version: Version,
+    /// Where `version.segments[i]` lies on the map.
+    pub map: Vec<[f64; 2]>,
+    members: HashMap<CustomerId, Placed>,
+}
+
+impl LiveVersion {
+    pub fn new(version: Version, members: impl IntoIterator<Item = Membership>) -> Self {
+        let members = members.into_iter().map(|m| {
+            let placed = Placed {
+                segment: m.segment,
+                confidence: m.confidence as f32,
+                runner_up: m.runner_up,
+                runner_up_confidence: m.runner_up_confidence as f32,
+                since: m.since,
+                reason: m.reason,
+            };
+            (m.customer, placed)
+        });
+        let map = map::positions(&version.centroids, version.segments.len());
+        Self { members: members.collect(), map, version }
+    }
+
+    pub fn placed(&self, customer: &CustomerId) -> Option<Placed> {
+        self.members.get(customer).copied()
+    }
+
+    pub fn segment(&self, id: SegmentId) -> Option<&Segment> {
+        self.version.segments.iter().find(|segment| segment.id == id)
+    }
+}
+
+type Live = HashMap<WorkspaceId, HashMap<SegmentationName, Arc<LiveVersion>>>;
+
+/// All live versions of all workspaces.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    live: ArcSwap<Live>,
+    /// Held while a new map is made from the old one.
+    writing: Mutex<()>,
+}
+
+impl Snapshots {
+    /// Reads every live version from the store.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn load(store: &dyn Store) -> Result<Self> {
+        let snapshots = Self::default();
+        for workspace in store.workspaces().await? {
+            for segmentation in store.segmentations(&workspace.id).await? {
+                let Some(number) = segmentation.live_version else { continue };
+                let live = read_version(store, &workspace.id, &segmentation.name, number).await?;
+                snapshots.install(&workspace.id, live);
+            }
+        }
+        Ok(snapshots)
+    }
+
+    /// From now on look-ups answer from this version.
+    pub fn install(&self, workspace: &WorkspaceId, live: LiveVersion) {
+        let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Live::clone(&self.live.load());
+        next.entry(workspace.clone()).or_default().insert(live.version.segmentation.clone(), Arc::new(live));
+        self.live.store(Arc::new(next));
+    }
+
+    pub fn live(&self, workspace: &WorkspaceId, name: &SegmentationName) -> Option<Arc<LiveVersion>> {
+        self.live.load().get(workspace)?.get(name).cloned()
+    }
+
+    /// The workspace's live versions by the segmentation's name.
+    pub fn all(&self, workspace: &WorkspaceId) -> Vec<Arc<LiveVersion>> {
+        let live = self.live.load();
+        let mut all: Vec<_> = live.get(workspace).into_iter().flat_map(HashMap::values).cloned().collect();
+        all.sort_by(|a, b| a.version.segmentation.cmp(&b.version.segmentation));
+        all
+    }
+}
+
+async fn read_version(
+    store: &dyn Store,
+    workspace: &WorkspaceId,
+    name: &SegmentationName,
+    number: u32,
+) -> Result<LiveVersion> {
+    let version = store.version(workspace, name, number).await?;
+    let version =
+        version.ok_or_else(|| StoreError::Corrupt(format!("the live version {number} of {name} is not there")))?;
+    let mut members: Vec<Membership> = Vec::new();
+    loop {
+        let after = members.last().map(|member| member.customer.clone());
+        let query = MembersQuery { segment: None, after: after.as_ref(), limit: PAGE };
+        let page = store.members(workspace, name, number, query).await?;
+        let last = page.len() < PAGE;
+        members.extend(page);
+        if last {
+            return Ok(LiveVersion::new(version, members));
+        }
+    }
+}
