@@ -6,7 +6,7 @@
 //! - [`cli`]: the commands; all but `serve` and `models` are clients of the API
 //! - `app`: the composition root, the only file that names concrete parts
 //! - [`api`]: every route, wire types, errors, keys, the accept loop; [`console`]: the embedded web console
-//! - `jobs`: long work, durable and resumable: imports and fits
+//! - [`jobs`]: long work, durable and resumable: imports and fits
 //! - [`segment`]: the use-cases: fit, publish, look up, place a text
 //! - [`ingest`]: outside shapes into facts; [`demo`]: a sample shop
 //! - [`embed`]: texts into vectors: the trait, the models, where their files come from
@@ -24,6 +24,7 @@ pub mod demo;
 pub mod domain;
 pub mod embed;
 pub mod ingest;
+pub mod jobs;
 pub mod language;
 pub mod measure;
 pub mod segment;

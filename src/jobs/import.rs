@@ -1,0 +1,195 @@
+//! The import of an uploaded file as a job: parse, append in batches, move the checkpoint with each batch.
+//!
+//! The checkpoint is written in the same transaction as the facts it covers, so after a crash the job goes on with the first
+//! row that is not in the store, and rows are neither lost nor told twice.
+
+use super::{JobContext, JobFailure, Work};
+use crate::domain::{Fact, Progress};
+use crate::ingest::{self, Format, IngestError, Kind, Mapping, Position, RowError, Rows, Source};
+use crate::store::{Appended, Checkpoint, Store};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Rows in one transaction.
+const BATCH: usize = 1_000;
+/// Rejected rows that are described one by one; the others are counted by code.
+const DESCRIBED: usize = 100;
+
+/// What an import job is asked for, as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImportRequest {
+    pub kind: Kind,
+    pub format: Format,
+    pub mapping: Option<Mapping>,
+    /// Parse and count; write nothing.
+    pub dry_run: bool,
+    /// What the caller calls the file.
+    pub file_name: String,
+    pub bytes: u64,
+    /// The upload's name in the uploads' folder.
+    pub upload: String,
+}
+
+/// What came of an import.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ImportReport {
+    /// Rows read, the rejected ones too.
+    pub rows: u64,
+    /// New facts.
+    pub accepted: u64,
+    /// Reviews whose words replaced older ones.
+    pub replaced: u64,
+    /// Facts that were there already.
+    pub duplicate: u64,
+    pub rejected: u64,
+    pub rejected_by_code: BTreeMap<String, u64>,
+    /// The first 100 rejected rows.
+    pub errors: Vec<RejectedRow>,
+    pub dry_run: bool,
+}
+
+/// A row that was left out: where it is and why, without its content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RejectedRow {
+    /// Counted from 1.
+    pub line: u64,
+    pub column: Option<String>,
+    /// One of [`ingest::CODES`].
+    pub code: String,
+    pub message: String,
+}
+
+impl From<RowError> for RejectedRow {
+    fn from(error: RowError) -> Self {
+        Self { line: error.line, column: error.column, code: error.code.to_owned(), message: error.message }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ImportCheckpoint {
+    position: Position,
+    report: ImportReport,
+}
+
+pub struct ImportWork {
+    pub store: Arc<dyn Store>,
+    pub uploads_dir: PathBuf,
+}
+
+fn failed(code: &str, detail: impl ToString) -> JobFailure {
+    JobFailure::Failed { code: code.into(), detail: detail.to_string() }
+}
+
+impl From<IngestError> for JobFailure {
+    fn from(error: IngestError) -> Self {
+        failed("bad_file", error)
+    }
+}
+
+#[async_trait]
+impl Work for ImportWork {
+    async fn run(&self, context: Arc<JobContext>) -> Result<Value, JobFailure> {
+        let request: ImportRequest =
+            serde_json::from_value(context.job().request.clone()).map_err(|e| failed("internal", e))?;
+        let path = self.uploads_dir.join(&request.upload);
+        let outcome = self.import(&context, &request, path.clone()).await;
+        if !matches!(outcome, Err(JobFailure::Interrupted)) {
+            // Done with for good; a file that is gone already is no trouble.
+            let _ = tokio::fs::remove_file(&path).await;
+        }
+        serde_json::to_value(outcome?).map_err(|e| failed("internal", e))
+    }
+}
+
+impl ImportWork {
+    async fn import(
+        &self,
+        context: &Arc<JobContext>,
+        request: &ImportRequest,
+        path: PathBuf,
+    ) -> Result<ImportReport, JobFailure> {
+        let from: Option<ImportCheckpoint> =
+            context.job().checkpoint.clone().and_then(|value| serde_json::from_value(value).ok());
+        let (position, mut report) = from.map_or_else(Default::default, |from| (from.position, from.report));
+        report.dry_run = request.dry_run;
+        let source = Source { path, kind: request.kind, format: request.format, mapping: request.mapping.clone() };
+        let now = context.job().created_at;
+        let open = move || ingest::open(&source, position, now);
+        let mut rows = tokio::task::spawn_blocking(open).await.map_err(|e| failed("internal", e))??;
+        loop {
+            context.check()?;
+            let read = tokio::task::spawn_blocking(move || next_batch(rows));
+            let (batch, rest) = read.await.map_err(|e| failed("internal", e))??;
+            rows = rest;
+            if batch.rows == 0 {
+                return Ok(report);
+            }
+            self.take(context, request, batch, &mut report).await?;
+        }
+    }
+
+    /// Appends a batch with its checkpoint and counts what became of it.
+    async fn take(
+        &self,
+        context: &Arc<JobContext>,
+        request: &ImportRequest,
+        batch: Batch,
+        report: &mut ImportReport,
+    ) -> Result<(), JobFailure> {
+        report.rows += batch.rows;
+        for error in batch.errors {
+            report.rejected += 1;
+            *report.rejected_by_code.entry(error.code.to_string()).or_default() += 1;
+            if report.errors.len() < DESCRIBED {
+                report.errors.push(error.into());
+            }
+        }
+        let progress = Progress { phase: "importing".into(), done: batch.next.byte, total: Some(request.bytes) };
+        context.report(progress.clone());
+        if request.dry_run {
+            report.accepted += batch.facts.len() as u64;
+            return Ok(());
+        }
+        // What this very transaction does is known only afterwards, so the checkpoint counts all of it as accepted: should the
+        // process die right after it, the report calls duplicates of this one batch accepted. The facts themselves are right.
+        let mut after = report.clone();
+        after.accepted += batch.facts.len() as u64;
+        let value = serde_json::to_value(ImportCheckpoint { position: batch.next, report: after })
+            .map_err(|e| failed("internal", e))?;
+        let checkpoint = Checkpoint { job: context.job().id, progress, checkpoint: value };
+        let now = crate::domain::Timestamp::now();
+        for appended in self.store.append(&context.workspace, &batch.facts, Some(&checkpoint), now).await? {
+            match appended {
+                Appended::Accepted => report.accepted += 1,
+                Appended::Replaced => report.replaced += 1,
+                Appended::Duplicate => report.duplicate += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Batch {
+    rows: u64,
+    facts: Vec<Fact>,
+    errors: Vec<RowError>,
+    next: Position,
+}
+
+fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), JobFailure> {
+    let mut batch = Batch { rows: 0, facts: Vec::with_capacity(BATCH), errors: Vec::new(), next: Position::default() };
+    for row in rows.by_ref().take(BATCH) {
+        let row = row?;
+        batch.rows += 1;
+        batch.next = row.next;
+        match row.fact {
+            Ok(fact) => batch.facts.push(fact),
+            Err(error) => batch.errors.push(error),
+        }
+    }
+    Ok((batch, rows))
+}
