@@ -4,7 +4,7 @@
 //! holds them:
 //!
 //! - [`cli`]: the commands; all but `serve` and `models` are clients of the API
-//! - `app`: the composition root, the only file that names concrete parts
+//! - [`app`]: the composition root, the only file that names concrete parts
 //! - [`api`]: every route, wire types, errors, keys, the accept loop; [`console`]: the embedded web console
 //! - [`jobs`]: long work, durable and resumable: imports and fits
 //! - [`segment`]: the use-cases: fit, publish, look up, place a text
@@ -16,6 +16,7 @@
 //! - [`compute`]: the threads that numeric work runs on
 
 pub mod api;
+pub mod app;
 pub mod cli;
 pub mod cluster;
 pub mod compute;

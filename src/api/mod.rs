@@ -1,1 +1,127 @@
-//! (to be written)
+//! The HTTP API: every route on this screen, handlers and wire types in the files beside it.
+
+mod auth;
+mod body;
+mod cursor;
+mod customers;
+mod health;
+mod imports;
+mod jobs;
+mod keys;
+mod layers;
+mod problem;
+mod reviews;
+mod segmentations;
+pub mod server;
+mod versions;
+mod wire;
+
+pub use auth::{Access, LocalOperator, new_secret, secret_hash};
+pub use problem::{ApiError, Code, Problem, ProblemField, TABLE};
+
+use crate::embed::Models;
+use crate::jobs::Jobs;
+use crate::segment::Snapshots;
+use crate::store::Store;
+use auth::KeyScheme;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use std::path::PathBuf;
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What handlers work with; cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    pub store: Arc<dyn Store>,
+    pub models: Arc<Models>,
+    pub snapshots: Arc<Snapshots>,
+    pub jobs: Arc<Jobs>,
+    pub access: Arc<Access>,
+    pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    pub limits: Limits,
+    /// Where uploads wait for their import job.
+    pub uploads_dir: PathBuf,
+}
+
+/// What a request may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A JSON body, in bytes.
+    pub json_bytes: usize,
+    /// An uploaded file, in bytes.
+    pub upload_bytes: u64,
+    /// Items in a batch.
+    pub batch_items: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { json_bytes: 4 << 20, upload_bytes: 4 << 30, batch_items: 2_500 }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Clientele", description = "Customer segments from what customers say and do. Errors are `application/problem+json`."),
+    components(schemas(Problem, ProblemField)),
+    modifiers(&KeyScheme),
+    tags(
+        (name = "facts", description = "Send what customers say and do"),
+        (name = "lookup", description = "Which segment is this customer in, how surely, since when"),
+        (name = "segmentations", description = "Define, fit, inspect, export"),
+        (name = "jobs", description = "Long work: progress, result, cancel"),
+        (name = "operations", description = "Keys, models, health, metrics")
+    )
+)]
+struct ApiDoc;
+
+fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(reviews::create_review))
+        .routes(routes!(reviews::create_reviews))
+        .routes(routes!(reviews::create_calls))
+        .routes(routes!(imports::create_import))
+        .routes(routes!(customers::workspace))
+        .routes(routes!(customers::list_customers))
+        .routes(routes!(customers::get_customer))
+        .routes(routes!(customers::get_customer_segments))
+        .routes(routes!(customers::get_customers_segments))
+        .routes(routes!(segmentations::list_segmentations))
+        .routes(routes!(segmentations::get_segmentation, segmentations::put_segmentation))
+        .routes(routes!(segmentations::fit))
+        .routes(routes!(segmentations::assign))
+        .routes(routes!(versions::list_versions))
+        .routes(routes!(versions::get_version))
+        .routes(routes!(versions::list_segments))
+        .routes(routes!(versions::get_segment))
+        .routes(routes!(versions::list_members))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::get_job, jobs::cancel_job))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(health::models))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+}
+
+/// The OpenAPI 3.1 document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+/// The whole service as one router: what `serve` listens with, what tests and the command line call in process.
+pub fn router(state: ApiState) -> Router {
+    let (api, document) = routes().split_for_parts();
+    let api = api
+        .layer(DefaultBodyLimit::disable())
+        .fallback(layers::no_such_route)
+        .method_not_allowed_fallback(layers::no_such_method)
+        .with_state(state)
+        .merge(crate::console::router())
+        .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document));
+    layers::wrap(api)
+}

@@ -1,0 +1,154 @@
+//! A file as a job: the upload is kept on disk first, then imported, so that a crash loses neither.
+
+use super::ApiState;
+use super::auth::Writer;
+use super::body::Query;
+use super::problem::{ApiError, ApiResult, Code, Problem};
+use super::wire::JobBody;
+use crate::domain::{Job, JobKind};
+use crate::ingest::{Format, Kind, Mapping};
+use crate::jobs::{ImportRequest, JobAsk};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use utoipa::IntoParams;
+
+/// The longest pause between two pieces of an upload.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ImportParams {
+    /// `reviews` or `events`.
+    kind: String,
+    /// `csv` or `ndjson`.
+    format: String,
+    /// The column or field that holds the customer's id (reviews).
+    customer: Option<String>,
+    /// The one that holds the words (reviews).
+    text: Option<String>,
+    id: Option<String>,
+    item: Option<String>,
+    rating: Option<String>,
+    time: Option<String>,
+    /// Parse and count, write nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// What to call the file in the job.
+    file_name: Option<String>,
+}
+
+impl ImportParams {
+    fn request(self, upload: String, bytes: u64) -> ApiResult<ImportRequest> {
+        let wrong = |field: &'static str| {
+            move |error: crate::ingest::IngestError| ApiError::field(Code::InvalidField, field, error.to_string())
+        };
+        let kind = self.kind.parse::<Kind>().map_err(wrong("kind"))?;
+        let format = self.format.parse::<Format>().map_err(wrong("format"))?;
+        let missing = |field: &str| {
+            ApiError::field(Code::InvalidField, field, format!("reviews need `{field}`: the column that holds it"))
+        };
+        let mapping = match kind {
+            Kind::Reviews => Some(Mapping {
+                customer: self.customer.ok_or_else(|| missing("customer"))?,
+                text: self.text.ok_or_else(|| missing("text"))?,
+                id: self.id,
+                item: self.item,
+                rating: self.rating,
+                time: self.time,
+            }),
+            Kind::Events => None,
+        };
+        let file_name = self.file_name.unwrap_or_else(|| "upload".into());
+        Ok(ImportRequest { kind, format, mapping, dry_run: self.dry_run, file_name, bytes, upload })
+    }
+}
+
+/// Import a file: send it as the body. The same `Idempotency-Key` again gives the job that stands.
+#[utoipa::path(post, path = "/v1/imports", tag = "facts", security(("key" = [])), params(ImportParams),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 202, body = JobBody), (status = "default", body = Problem)))]
+pub async fn create_import(
+    caller: Writer,
+    State(state): State<ApiState>,
+    Query(params): Query<ImportParams>,
+    headers: HeaderMap,
+    body: Body,
+) -> ApiResult<Response> {
+    let mut ask = JobAsk::new(JobKind::Import, serde_json::Value::Null);
+    ask.idempotency_key = idempotency_key(&headers)?;
+    let upload = ask.id.to_string();
+    let path = state.uploads_dir.join(&upload);
+    let mut request = params.request(upload, 0)?;
+    request.bytes = match receive(&path, body, state.limits.upload_bytes).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            discard(&path).await;
+            return Err(error);
+        }
+    };
+    ask.request = serde_json::to_value(request).map_err(|e| ApiError::new(Code::Internal, e.to_string()))?;
+    let id = ask.id;
+    let job = state.jobs.submit(&caller.workspace, ask).await;
+    if !job.as_ref().is_ok_and(|job| job.id == id) {
+        discard(&path).await;
+    }
+    Ok(accepted(job?))
+}
+
+/// 202, with where to look.
+pub fn accepted(job: Job) -> Response {
+    let location = format!("/v1/jobs/{}", job.id);
+    (StatusCode::ACCEPTED, [(header::LOCATION, location)], axum::Json(JobBody::from(job))).into_response()
+}
+
+/// # Errors
+/// The header is not 1 to 255 printable characters.
+pub fn idempotency_key(headers: &HeaderMap) -> ApiResult<Option<String>> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(ApiError::new(Code::BadRequest, "Idempotency-Key takes 1 to 255 printable ASCII characters")),
+    }
+}
+
+/// Writes the body to a file and syncs it.
+async fn receive(path: &Path, body: Body, limit: u64) -> ApiResult<u64> {
+    let unwritable = |error: std::io::Error| {
+        tracing::error!(%error, "an upload could not be written");
+        ApiError::new(Code::StoreUnavailable, "the upload could not be written; nothing was imported")
+    };
+    let mut file = tokio::fs::File::create(path).await.map_err(unwritable)?;
+    let mut stream = body.into_data_stream();
+    let mut bytes = 0u64;
+    loop {
+        let next = tokio::time::timeout(IDLE_TIMEOUT, stream.next()).await;
+        let next = next.map_err(|_| ApiError::new(Code::RequestTimeout, "the upload paused for over 30 seconds"))?;
+        let Some(chunk) = next else { break };
+        let chunk = chunk.map_err(|_| ApiError::new(Code::BadRequest, "the upload broke off; send it again"))?;
+        bytes += chunk.len() as u64;
+        if bytes > limit {
+            return Err(ApiError::new(
+                Code::BodyTooLarge,
+                format!("an upload may have at most {limit} bytes; split the file"),
+            ));
+        }
+        file.write_all(&chunk).await.map_err(unwritable)?;
+    }
+    file.sync_all().await.map_err(unwritable)?;
+    Ok(bytes)
+}
+
+async fn discard(path: &Path) {
+    if let Err(error) = tokio::fs::remove_file(path).await
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "an upload that is not needed could not be removed");
+    }
+}

@@ -1,0 +1,158 @@
+//! Ways of dividing customers: define, fit, and place a text that is not stored.
+
+use super::ApiState;
+use super::auth::{Manager, Reader};
+use super::body::Json;
+use super::imports::{accepted, idempotency_key};
+use super::problem::{ApiError, ApiResult, Code, Problem};
+use super::wire::{AssignAsk, AssignBody, AssignedBody, DefinitionAsk, JobBody, Page, SegmentationBody};
+use crate::domain::{Definition, JobKind, KChoice, Segmentation, SegmentationName, Timestamp, WorkspaceId};
+use crate::embed::DEFAULT_MODEL;
+use crate::jobs::{FitRequest, JobAsk};
+use crate::segment::{LiveVersion, assign_texts};
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use std::sync::Arc;
+
+/// Texts in one `assign`.
+const MAX_TEXTS: usize = 100;
+
+/// All segmentations of the workspace, by name.
+#[utoipa::path(get, path = "/v1/segmentations", tag = "segmentations", security(("key" = [])),
+    responses((status = 200, body = Page<SegmentationBody>), (status = "default", body = Problem)))]
+pub async fn list_segmentations(
+    caller: Reader,
+    State(state): State<ApiState>,
+) -> ApiResult<axum::Json<Page<SegmentationBody>>> {
+    let all = state.store.segmentations(&caller.workspace).await?;
+    Ok(axum::Json(Page::whole(all.into_iter().map(Into::into).collect())))
+}
+
+/// A segmentation and its definition.
+#[utoipa::path(get, path = "/v1/segmentations/{segmentation}", tag = "segmentations", security(("key" = [])),
+    params(("segmentation" = String, Path)),
+    responses((status = 200, body = SegmentationBody), (status = "default", body = Problem)))]
+pub async fn get_segmentation(
+    caller: Reader,
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+) -> ApiResult<axum::Json<SegmentationBody>> {
+    let name = SegmentationName::parse(&name)?;
+    let segmentation = state.store.segmentation(&caller.workspace, &name).await?.ok_or_else(|| unknown(&name))?;
+    Ok(axum::Json(segmentation.into()))
+}
+
+/// Define a segmentation, or change its definition; nothing is fitted yet.
+#[utoipa::path(put, path = "/v1/segmentations/{segmentation}", tag = "segmentations", security(("key" = [])),
+    params(("segmentation" = String, Path)), request_body = DefinitionAsk,
+    responses((status = 200, body = SegmentationBody), (status = "default", body = Problem)))]
+pub async fn put_segmentation(
+    caller: Manager,
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    Json(ask): Json<DefinitionAsk>,
+) -> ApiResult<axum::Json<SegmentationBody>> {
+    let name = SegmentationName::parse(&name)?;
+    let definition = definition(&state, &caller.workspace, &name, ask).await?;
+    let segmentation = Segmentation { name, definition, created_at: Timestamp::now(), live_version: None };
+    Ok(axum::Json(state.store.put_segmentation(&caller.workspace, &segmentation).await?.into()))
+}
+
+/// Fit the segmentation on all reviews and publish the result as its next version: a job.
+#[utoipa::path(post, path = "/v1/segmentations/{segmentation}/fit", tag = "segmentations", security(("key" = [])),
+    params(("segmentation" = String, Path)), request_body = DefinitionAsk,
+    responses((status = 202, body = JobBody), (status = "default", body = Problem)))]
+pub async fn fit(
+    caller: Manager,
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Json(ask): Json<DefinitionAsk>,
+) -> ApiResult<Response> {
+    let name = SegmentationName::parse(&name)?;
+    let definition = definition(&state, &caller.workspace, &name, ask).await?;
+    let k = match definition.k {
+        KChoice::Auto => "auto".to_owned(),
+        KChoice::Fixed(k) => k.to_string(),
+    };
+    let request = FitRequest { segmentation: name, model: definition.model, k, seed: definition.seed };
+    let request = serde_json::to_value(request).map_err(|e| ApiError::new(Code::Internal, e.to_string()))?;
+    let mut job = JobAsk::new(JobKind::Fit, request);
+    job.idempotency_key = idempotency_key(&headers)?;
+    Ok(accepted(state.jobs.submit(&caller.workspace, job).await?))
+}
+
+/// What was asked for, over what the segmentation says already, over the defaults.
+async fn definition(
+    state: &ApiState,
+    workspace: &WorkspaceId,
+    name: &SegmentationName,
+    ask: DefinitionAsk,
+) -> ApiResult<Definition> {
+    let base = state.store.segmentation(workspace, name).await?.map(|segmentation| segmentation.definition);
+    let base = base.unwrap_or(Definition { model: DEFAULT_MODEL.into(), k: KChoice::Auto, seed: 0 });
+    let k = match ask.k {
+        None => base.k,
+        Some(serde_json::Value::String(text)) => KChoice::parse(&text)?,
+        Some(value) => KChoice::parse(&value.to_string())?,
+    };
+    let model = ask.model.unwrap_or(base.model);
+    if model.trim().is_empty() || model.len() > 4096 {
+        return Err(ApiError::field(
+            Code::InvalidField,
+            "/model",
+            "`model` takes a catalogue id such as all-MiniLM-L6-v2",
+        ));
+    }
+    Ok(Definition { model, k, seed: ask.seed.unwrap_or(base.seed) })
+}
+
+/// Which segment would the writer of this text be in? Nothing is stored.
+#[utoipa::path(post, path = "/v1/segmentations/{segmentation}/assign", tag = "lookup", security(("key" = [])),
+    params(("segmentation" = String, Path)), request_body = AssignAsk,
+    responses((status = 200, body = AssignBody), (status = "default", body = Problem)))]
+pub async fn assign(
+    caller: Reader,
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    Json(ask): Json<AssignAsk>,
+) -> ApiResult<axum::Json<AssignBody>> {
+    let texts = match (ask.text, ask.texts) {
+        (Some(text), None) => vec![text],
+        (None, Some(texts)) if (1..=MAX_TEXTS).contains(&texts.len()) => texts,
+        _ => {
+            let detail = format!("give `text`, or `texts` with 1 to {MAX_TEXTS} entries");
+            return Err(ApiError::field(Code::InvalidField, "/text", detail));
+        }
+    };
+    let live = live(&state, &caller.workspace, &name).await?;
+    let model = state.models.get(&live.version.definition.model).await?;
+    let (assigned, n_truncated) = assign_texts(&live, &model, texts).await?;
+    Ok(axum::Json(AssignBody {
+        segmentation: live.version.segmentation.to_string(),
+        version: live.version.number,
+        model: live.version.model_fingerprint.clone(),
+        n_truncated,
+        data: assigned.into_iter().map(|one| AssignedBody::new(&live, one)).collect(),
+    }))
+}
+
+/// The segmentation's live version.
+///
+/// # Errors
+/// There is no such segmentation, or it was never fitted.
+pub async fn live(state: &ApiState, workspace: &WorkspaceId, name: &str) -> ApiResult<Arc<LiveVersion>> {
+    let name = SegmentationName::parse(name)?;
+    if let Some(live) = state.snapshots.live(workspace, &name) {
+        return Ok(live);
+    }
+    match state.store.segmentation(workspace, &name).await? {
+        Some(_) => Err(crate::segment::SegmentError::NoLiveVersion(name).into()),
+        None => Err(unknown(&name)),
+    }
+}
+
+pub fn unknown(name: &SegmentationName) -> ApiError {
+    ApiError::not_found(&format!("the segmentation {name}"))
+}

@@ -1,0 +1,126 @@
+//! The composition root: the only file that names concrete parts and puts them together.
+
+use crate::api::{self, Access, ApiState, Limits};
+use crate::domain::{JobKind, Timestamp, WorkspaceId};
+use crate::embed::{ModelSettings, Models};
+use crate::jobs::{FitWork, ImportWork, Jobs, Work};
+use crate::segment::{Fitter, Snapshots};
+use crate::store::{SqliteStore, Store, StoreError};
+use anyhow::Context;
+use axum::Router;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// What a process of the service is made with.
+#[derive(Debug, Clone)]
+pub struct AppSettings {
+    /// The store's file and the uploads lie here.
+    pub data_dir: PathBuf,
+    pub models: ModelSettings,
+    /// Whether it listens on loopback only, or not at all.
+    pub loopback: bool,
+    /// Made when it is not there.
+    pub workspace: WorkspaceId,
+    /// Take up jobs that an earlier process left unfinished.
+    pub resume_jobs: bool,
+    pub limits: Limits,
+}
+
+/// Everything, put together.
+pub struct App {
+    pub state: ApiState,
+    router: Router,
+}
+
+impl App {
+    /// Opens the store, loads the live versions and starts the workers.
+    ///
+    /// # Errors
+    /// The store cannot be opened (see [`StoreError`]) or read.
+    pub async fn open(settings: AppSettings) -> anyhow::Result<Self> {
+        let data_dir = settings.data_dir.clone();
+        let store = tokio::task::spawn_blocking(move || SqliteStore::open(&data_dir)).await??;
+        let models = Arc::new(Models::new(settings.models.clone()));
+        Self::with(settings, Arc::new(store), models).await
+    }
+
+    /// The same over a store and models that are there already.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the uploads' folder cannot be made.
+    pub async fn with(settings: AppSettings, store: Arc<dyn Store>, models: Arc<Models>) -> anyhow::Result<Self> {
+        store.create_workspace(&settings.workspace, Timestamp::now()).await?;
+        let uploads_dir = settings.data_dir.join("uploads");
+        std::fs::create_dir_all(&uploads_dir).with_context(|| format!("{} cannot be made", uploads_dir.display()))?;
+        let snapshots = Arc::new(Snapshots::load(&*store).await?);
+        let fitter =
+            Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
+        let import = ImportWork { store: Arc::clone(&store), uploads_dir: uploads_dir.clone() };
+        let works: Vec<(JobKind, Arc<dyn Work>)> =
+            vec![(JobKind::Import, Arc::new(import)), (JobKind::Fit, Arc::new(FitWork(fitter)))];
+        let jobs = Arc::new(Jobs::start(Arc::clone(&store), works));
+        remove_orphans(&*store, &uploads_dir).await?;
+        if settings.resume_jobs {
+            let n = jobs.resume().await?;
+            if n > 0 {
+                tracing::info!(n, "{n} unfinished jobs are taken up again");
+            }
+        }
+        let state = ApiState {
+            store,
+            models,
+            snapshots,
+            jobs,
+            access: Arc::new(Access::new(settings.loopback)),
+            metrics: metrics_handle()?,
+            limits: settings.limits,
+            uploads_dir,
+        };
+        Ok(Self { router: api::router(state.clone()), state })
+    }
+
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Asks running jobs to leave at their next step and waits for them, at most `patience`.
+    pub async fn close(self, patience: Duration) {
+        if !self.state.jobs.stop(patience).await {
+            tracing::warn!("a job would not leave in time; it is taken up again after the next start");
+        }
+    }
+}
+
+/// One recorder a process, however many apps a test opens.
+fn metrics_handle() -> anyhow::Result<PrometheusHandle> {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = HANDLE.get() {
+        return Ok(handle.clone());
+    }
+    let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+    let recorder = PrometheusBuilder::new().set_buckets(&buckets)?.build_recorder();
+    let handle = recorder.handle();
+    // Where a program has a recorder of its own already, its figures go there and this handle stays empty.
+    if let Err(error) = metrics::set_global_recorder(recorder) {
+        tracing::debug!(%error, "metrics go to another recorder");
+    }
+    Ok(HANDLE.get_or_init(|| handle).clone())
+}
+
+/// Uploads whose job is not there (a crash between the two) are of no use to anybody.
+async fn remove_orphans(store: &dyn Store, uploads_dir: &Path) -> Result<(), StoreError> {
+    let wanted: HashSet<String> =
+        store.unfinished_jobs().await?.into_iter().map(|(_, job)| job.id.to_string()).collect();
+    let Ok(entries) = std::fs::read_dir(uploads_dir) else { return Ok(()) };
+    for entry in entries.flatten() {
+        if !wanted.contains(&*entry.file_name().to_string_lossy())
+            && let Err(error) = std::fs::remove_file(entry.path())
+        {
+            tracing::warn!(%error, "a left-over upload could not be removed");
+        }
+    }
+    Ok(())
+}
