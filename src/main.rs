@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary: parses the command and calls the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    clientele::cli::run()
+}

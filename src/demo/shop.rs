@@ -39,6 +39,13 @@ pub struct ShopFiles {
     pub truth: PathBuf,
 }
 
+impl ShopFiles {
+    /// What the files in a folder are called.
+    pub fn in_dir(dir: &Path) -> Self {
+        Self { events: dir.join("events.ndjson"), reviews: dir.join("reviews.csv"), truth: dir.join("truth.csv") }
+    }
+}
+
 /// Writes the shop into `dir`, which is made if it is not there. A file has its name only once it is whole.
 ///
 /// `progress` hears how many customers are written and how many there are.
@@ -47,8 +54,7 @@ pub struct ShopFiles {
 /// The folder or a file cannot be written.
 pub fn write_shop(settings: ShopSettings, dir: &Path, progress: &dyn Fn(u64, u64)) -> io::Result<ShopFiles> {
     std::fs::create_dir_all(dir)?;
-    let files =
-        ShopFiles { events: dir.join("events.ndjson"), reviews: dir.join("reviews.csv"), truth: dir.join("truth.csv") };
+    let files = ShopFiles::in_dir(dir);
     let mut events = BufWriter::new(File::create(part(&files.events))?);
     let mut reviews = csv::Writer::from_path(part(&files.reviews))?;
     let mut truth = csv::Writer::from_path(part(&files.truth))?;

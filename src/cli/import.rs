@@ -1,0 +1,164 @@
+//! `clientele import`: a file of reviews or events into the store.
+
+use super::client::{Call, Client, Payload, encoded};
+use super::progress::{JobView, follow};
+use super::{CliError, CliResult, Target};
+use crate::ingest::{Format, Kind};
+use clap::Args;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Import reviews (CSV, NDJSON) or events (NDJSON of Segment calls) from a file.
+///
+/// Interrupted, the same command goes on where it stopped: the file is known by its content. Rows that are wrong are told
+/// with their line and left out; all others are kept.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clientele import --kind reviews --customer user_id --text body --rating stars --time written reviews.csv
+  clientele import --kind reviews --customer user_id --text body --dry-run reviews.ndjson
+  clientele import --kind events --url http://127.0.0.1:7700 --key ck_… events.ndjson")]
+pub struct ImportArgs {
+    /// reviews or events
+    #[arg(long)]
+    kind: String,
+    /// csv or ndjson [default: by the file's name]
+    #[arg(long)]
+    format: Option<String>,
+    /// The column or field with the customer's id
+    #[arg(long, value_name = "COL")]
+    customer: Option<String>,
+    /// … with the words
+    #[arg(long, value_name = "COL")]
+    text: Option<String>,
+    /// … with the review's own id [default: derived from the content]
+    #[arg(long, value_name = "COL")]
+    id: Option<String>,
+    /// … with the item's id
+    #[arg(long, value_name = "COL")]
+    item: Option<String>,
+    /// … with the rating, a number
+    #[arg(long, value_name = "COL")]
+    rating: Option<String>,
+    /// … with the time (RFC 3339, YYYY-MM-DD, Unix seconds or milliseconds)
+    #[arg(long, value_name = "COL")]
+    time: Option<String>,
+    /// Read the whole file and say what is wrong with it; write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Import the file again even if it was imported before
+    #[arg(long)]
+    again: bool,
+    file: PathBuf,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub fn run(args: &ImportArgs) -> CliResult {
+    let kind = args.kind.parse::<Kind>().map_err(|error| CliError::user(format!("--kind: {error}")))?;
+    let format = match &args.format {
+        Some(format) => format.parse::<Format>().map_err(|error| CliError::user(format!("--format: {error}")))?,
+        None => Format::of_path(&args.file).map_err(|error| CliError::user(format!("{error} with --format")))?,
+    };
+    if kind == Kind::Reviews && (args.customer.is_none() || args.text.is_none()) {
+        return Err(CliError::user("reviews need --customer COL and --text COL: the columns that hold them"));
+    }
+    let fingerprint = fingerprint(&args.file)?;
+    let client = args.target.connect(true)?;
+    let path = path(args, kind, format);
+    let report = import(&client, args, &path, &fingerprint)?;
+    print_report(&report, args.dry_run);
+    let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
+    if count("rows") > 0 && count("rejected") == count("rows") {
+        return Err(CliError::user("every row was rejected; the mapping of columns is the first thing to look at"));
+    }
+    Ok(())
+}
+
+/// Sends the file, unless an earlier run's job for the same content and mapping stands, and follows the job.
+fn import(client: &Client, args: &ImportArgs, path: &str, fingerprint: &str) -> CliResult<Value> {
+    let nonce = if args.again || args.dry_run { format!(":{}", uuid::Uuid::now_v7()) } else { String::new() };
+    for attempt in 1.. {
+        let mut key = Sha256::new();
+        key.update(path);
+        let key = format!("import:{fingerprint}:{}:{attempt}{nonce}", hex(&key.finalize()[..8]));
+        let call = Call { idempotency_key: Some(key), ..Call::post(path, Payload::File(&args.file)) };
+        let job: JobView = client.json(call)?;
+        // A job that failed or was cancelled is done with; the facts it took are known again, so a new one may start over.
+        if matches!(job.state.as_str(), "failed" | "cancelled") {
+            continue;
+        }
+        if job.state == "succeeded" {
+            eprintln!("this file was imported before by job {}; --again imports it once more", job.id);
+        }
+        return follow(client, job);
+    }
+    Err(CliError::user("too many earlier imports of this file failed"))
+}
+
+fn path(args: &ImportArgs, kind: Kind, format: Format) -> String {
+    let file_name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut path = format!("/v1/imports?kind={}&format={}", kind.name(), format.name());
+    let columns = [
+        ("customer", &args.customer),
+        ("text", &args.text),
+        ("id", &args.id),
+        ("item", &args.item),
+        ("rating", &args.rating),
+        ("time", &args.time),
+        ("file_name", &file_name),
+    ];
+    for (name, value) in columns {
+        if let Some(value) = value {
+            // Writing to a String cannot fail.
+            let _ = write!(path, "&{name}={}", encoded(value));
+        }
+    }
+    if args.dry_run {
+        path.push_str("&dry_run=true");
+    }
+    path
+}
+
+/// The SHA-256 of the file's content.
+fn fingerprint(path: &Path) -> CliResult<String> {
+    let unreadable = |error: std::io::Error| CliError::user(format!("{} cannot be read: {error}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(CliError::user(format!("{} is a folder; name a file", path.display())));
+    }
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer).map_err(unreadable)? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A summary on standard error; the whole report, as JSON, on standard output.
+fn print_report(report: &Value, dry_run: bool) {
+    let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let verb = if dry_run { "would be accepted" } else { "accepted" };
+    eprintln!(
+        "{} rows: {} {verb}, {} replaced, {} already there, {} rejected",
+        count("rows"),
+        count("accepted"),
+        count("replaced"),
+        count("duplicate"),
+        count("rejected")
+    );
+    for error in report.get("errors").and_then(Value::as_array).into_iter().flatten().take(20) {
+        let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+        let line = error.get("line").and_then(Value::as_u64).unwrap_or(0);
+        let column = if text("column").is_empty() { String::new() } else { format!(" {}:", text("column")) };
+        eprintln!("  line {line}:{column} {}", text("message"));
+    }
+    println!("{report}");
+}
