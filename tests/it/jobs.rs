@@ -1,0 +1,131 @@
+//! Imports as jobs: rows that are wrong are told, the same key is the same job, an interrupted import goes on.
+
+use crate::support::{Service, open};
+use axum::body::Body;
+use axum::http::{Method, Request};
+use clientele::api::{Limits, LocalOperator};
+use serde_json::json;
+use std::fmt::Write;
+use std::time::Duration;
+
+const REVIEWS: &str = "/v1/imports?kind=reviews&format=csv&customer=user&text=body";
+
+#[tokio::test]
+async fn an_import_keeps_the_good_rows_and_tells_the_line_of_each_bad_one() {
+    let service = Service::new().await;
+    let csv = b"\xef\xbb\xbfuser,body\nann,\"good,\nreally\"\n,no one\nbob,\ncy,fine\nbad,\xff\xfe\n".to_vec();
+    let job = service.finished(&service.raw(Method::POST, REVIEWS, csv).await).await;
+    let report = &job["result"];
+    assert_eq!(
+        (report["rows"].as_u64(), report["accepted"].as_u64(), report["rejected"].as_u64()),
+        (Some(5), Some(2), Some(3)),
+        "{job}"
+    );
+    let lines: Vec<_> = report["errors"].as_array().unwrap().iter().map(|e| e["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [4, 5, 7]);
+    assert_eq!(service.get("/v1/customers/ann").await.json()["reviews"][0]["text"], "good,\nreally");
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_imported_fail_with_a_sentence() {
+    let service = Service::new().await;
+    let table: [(&str, &[u8], &str); 3] = [
+        ("empty", b"", "empty"),
+        ("a missing column", b"user,words\na,b\n", "body"),
+        ("a header alone", b"user,body\n", "no rows"),
+    ];
+    for (what, bytes, word) in table {
+        let job = service.finished(&service.raw(Method::POST, REVIEWS, bytes.to_vec()).await).await;
+        assert_eq!(job["state"], "failed", "{what}: {job}");
+        let detail = job["error"]["detail"].as_str().unwrap();
+        assert!(detail.contains(word), "{what}: {detail}");
+    }
+    assert_eq!(std::fs::read_dir(service.dir.path().join("uploads")).unwrap().count(), 0, "uploads are cleared away");
+}
+
+#[tokio::test]
+async fn a_megabyte_cell_is_a_bad_row_and_its_neighbours_are_kept() {
+    let service = Service::new().await;
+    let csv = format!("user,body\na,first\nb,{}\nc,last\n", "x".repeat(1 << 20));
+    let report = service.finished(&service.raw(Method::POST, REVIEWS, csv).await).await["result"].clone();
+    assert_eq!((report["accepted"].as_u64(), report["rejected"].as_u64()), (Some(2), Some(1)), "{report}");
+    assert_eq!(report["errors"][0]["line"], 3);
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_and_writes_nothing() {
+    let service = Service::new().await;
+    let csv = "user,body\na,first\n,second\n";
+    let job = service.finished(&service.raw(Method::POST, &format!("{REVIEWS}&dry_run=true"), csv).await).await;
+    assert_eq!((job["result"]["accepted"].as_u64(), job["result"]["rejected"].as_u64()), (Some(1), Some(1)), "{job}");
+    assert_eq!(service.get("/v1/workspace").await.json()["reviews"], 0);
+}
+
+#[tokio::test]
+async fn the_same_idempotency_key_gives_the_same_job() {
+    let service = Service::new().await;
+    let ask = || {
+        Request::post(REVIEWS)
+            .header("idempotency-key", "once")
+            .extension(LocalOperator(service.workspace.clone()))
+            .body(Body::from("user,body\na,first\n"))
+            .unwrap()
+    };
+    let first = service.send(ask()).await;
+    let job = service.finished(&first).await;
+    let second = service.send(ask()).await.json();
+    assert_eq!(second["id"], job["id"]);
+    assert_eq!(service.get("/v1/jobs").await.json()["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_import_interrupted_by_a_stop_goes_on_after_the_next_start_and_loses_nothing() {
+    let service = Service::new().await;
+    let n = 30_000;
+    let mut csv = String::from("user,body\n");
+    for i in 0..n {
+        writeln!(csv, "u{i},\"words of {i}\"").unwrap();
+    }
+    let accepted = service.raw(Method::POST, REVIEWS, csv).await;
+    let id = accepted.json()["id"].as_str().unwrap().to_owned();
+    // Leave as soon as the first batch is in.
+    while service.get("/v1/workspace").await.json()["reviews"] == 0 {
+        tokio::task::yield_now().await;
+    }
+    let Service { app, dir, workspace } = service;
+    app.close(Duration::from_secs(30)).await;
+    let app = open(dir.path(), Limits::default(), false).await;
+    let service = Service { app, dir, workspace };
+    let before = service.get("/v1/workspace").await.json()["reviews"].as_u64().unwrap();
+    assert!(before < n, "the import was over before it could be interrupted");
+    assert_eq!(service.get(&format!("/v1/jobs/{id}")).await.json()["state"], "running");
+    service.app.state.jobs.resume().await.unwrap();
+    loop {
+        let job = service.get(&format!("/v1/jobs/{id}")).await.json();
+        if job["finished_at"].is_string() {
+            assert_eq!((job["state"].as_str(), job["result"]["rows"].as_u64()), (Some("succeeded"), Some(n)), "{job}");
+            assert_eq!(job["result"]["accepted"].as_u64(), Some(n), "no row was imported twice: {job}");
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(service.get("/v1/workspace").await.json()["reviews"], n);
+}
+
+#[tokio::test]
+async fn a_cancelled_fit_publishes_nothing() {
+    let service = Service::new().await;
+    service.with_customers(300).await;
+    let accepted = service.post("/v1/segmentations/needs/fit", json!({})).await.json();
+    let path = format!("/v1/jobs/{}", accepted["id"].as_str().unwrap());
+    service.call(Method::DELETE, &path, None).await;
+    let ended = loop {
+        let job = service.get(&path).await.json();
+        if job["finished_at"].is_string() {
+            break job;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(ended["state"], "cancelled", "{ended}");
+    assert_eq!(service.get("/v1/segmentations/needs/segments").await.status, 404);
+}

@@ -1,0 +1,196 @@
+//! What the tests stand on: a service in a folder of its own, with a small model made of words.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use clientele::api::{Limits, LocalOperator};
+use clientele::app::{App, AppSettings};
+use clientele::domain::WorkspaceId;
+use clientele::embed::{EmbedError, Embedder, Embeddings, ModelInfo, ModelSettings, Models, Pooling};
+use clientele::store::SqliteStore;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// The name the word model goes by: the default, so that a fit that names no model finds it.
+pub const MODEL: &str = clientele::embed::DEFAULT_MODEL;
+
+/// A text's vector counts its words by hash: texts that share words are near each other.
+pub struct WordModel(ModelInfo);
+
+impl WordModel {
+    pub fn new() -> Self {
+        Self(ModelInfo {
+            id: "words".into(),
+            fingerprint: "words@1".into(),
+            dimension: 48,
+            max_tokens: 50,
+            pooling: Pooling::Mean,
+            normalised: true,
+            prefix: String::new(),
+            device: "cpu".into(),
+            precision: "f32".into(),
+        })
+    }
+}
+
+impl Embedder for WordModel {
+    fn info(&self) -> &ModelInfo {
+        &self.0
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
+        let mut out = Embeddings { dimension: self.0.dimension, ..Embeddings::default() };
+        for text in texts {
+            let mut row = vec![0.01f32; self.0.dimension];
+            let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+            out.n_truncated += usize::from(words.len() > self.0.max_tokens);
+            for word in words.iter().take(self.0.max_tokens) {
+                // FNV-1a.
+                let hash = word
+                    .bytes()
+                    .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+                row[(hash % self.0.dimension as u64) as usize] += 1.0;
+                out.n_tokens += 1;
+            }
+            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+            out.values.extend(row.iter().map(|v| v / norm));
+        }
+        Ok(out)
+    }
+}
+
+/// A service over a store in a folder of its own.
+pub struct Service {
+    pub app: App,
+    pub dir: TempDir,
+    pub workspace: WorkspaceId,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: axum::http::HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.bytes)))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.bytes.clone()).unwrap()
+    }
+
+    /// The problem's code; panics when the answer is none.
+    pub fn code(&self) -> String {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.text());
+        self.json()["code"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Service {
+    pub async fn new() -> Self {
+        Self::with_limits(Limits::default()).await
+    }
+
+    pub async fn with_limits(limits: Limits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let app = open(dir.path(), limits, true).await;
+        Self { app, dir, workspace: WorkspaceId::parse("default").unwrap() }
+    }
+
+    /// The operator's own call, as the command line makes it.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        let body = match body {
+            Some(value) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(value.to_string())
+            }
+            None => Body::empty(),
+        };
+        let request = request.extension(LocalOperator(self.workspace.clone())).body(body).unwrap();
+        self.send(request).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// The operator's call with a body as it is.
+    pub async fn raw(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::builder().method(method).uri(path).extension(LocalOperator(self.workspace.clone()));
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.app.router().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Answer { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    /// Follows a job to its end.
+    pub async fn finished(&self, accepted: &Answer) -> Value {
+        assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.text());
+        let location = accepted.headers[header::LOCATION].to_str().unwrap().to_owned();
+        loop {
+            let job = self.get(&location).await.json();
+            if job["finished_at"].is_string() {
+                return job;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Customers of three kinds: those who write about coffee, boots or seeds.
+    pub async fn with_customers(&self, n: usize) {
+        let reviews: Vec<Value> = (0..n).map(review).collect();
+        for batch in reviews.chunks(1_000) {
+            let answer = self.post("/v1/reviews:batch", json!({ "reviews": batch })).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        }
+    }
+
+    pub async fn fit(&self, name: &str, ask: Value) -> Value {
+        let accepted = self.post(&format!("/v1/segmentations/{name}/fit"), ask).await;
+        self.finished(&accepted).await
+    }
+}
+
+/// The i-th of the three kinds' reviews.
+pub fn review(i: usize) -> Value {
+    let texts = [
+        ["espresso grinder coffee crema", "coffee beans espresso aroma", "grinder crema coffee beans"],
+        ["hiking boots trail waterproof", "boots trail grip hiking", "waterproof trail boots mountain"],
+        ["seeds garden tomato soil", "garden soil compost seeds", "tomato seeds garden compost"],
+    ];
+    let kind = i % 3;
+    let text = format!("{} {}", texts[kind][(i / 3) % 3], texts[kind][(i / 9) % 3]);
+    json!({ "review_id": format!("r{i}"), "customer_id": format!("c{i:04}"), "text": text, "rating": 3 + i % 3, "item_id": format!("i{kind}") })
+}
+
+/// Opens (or opens again) a service over a folder.
+pub async fn open(dir: &Path, limits: Limits, resume_jobs: bool) -> App {
+    let models =
+        Models::new(ModelSettings { models_dir: dir.join("models"), offline: true, ..ModelSettings::default() });
+    models.insert(MODEL, Arc::new(WordModel::new())).await.unwrap();
+    let settings = AppSettings {
+        data_dir: dir.to_owned(),
+        models: ModelSettings::default(),
+        loopback: true,
+        workspace: WorkspaceId::parse("default").unwrap(),
+        resume_jobs,
+        limits,
+    };
+    let store = SqliteStore::open(dir).unwrap();
+    App::with(settings, Arc::new(store), Arc::new(models)).await.unwrap()
+}
