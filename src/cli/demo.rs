@@ -10,6 +10,7 @@ use crate::api::server::{ServerSettings, serve};
 use crate::app::{App, AppSettings};
 use crate::demo::{ShopFiles, ShopSettings, write_shop};
 use crate::domain::WorkspaceId;
+use crate::embed::{self, Presence};
 use clap::Args;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -117,8 +118,8 @@ fn plan(args: &DemoArgs) -> CliResult<Plan> {
     let settings = args.models.settings()?;
     let model = match &args.model {
         Some(model) => model.clone(),
-        None if crate::embed::resolve(MULTILINGUAL, &settings.models_dir, true).is_ok() => MULTILINGUAL.to_owned(),
-        None => crate::embed::DEFAULT_MODEL.to_owned(),
+        None if is_here(MULTILINGUAL, &settings.models_dir) => MULTILINGUAL.to_owned(),
+        None => embed::DEFAULT_MODEL.to_owned(),
     };
     let path = Path::new(&model);
     let model = if path.is_dir() { std::fs::canonicalize(path)?.to_string_lossy().into_owned() } else { model };
@@ -127,6 +128,11 @@ fn plan(args: &DemoArgs) -> CliResult<Plan> {
     let name = format!("shop-{}-{}{}", args.customers, args.seed, if chinese { "-zh" } else { "" });
     let dir = args.dir.join(name);
     Ok(Plan { model, chinese, data_dir: dir.join("data"), sample_dir: dir.join("sample") })
+}
+
+fn is_here(model: &str, models_dir: &Path) -> bool {
+    let listed = embed::list(models_dir);
+    listed.iter().any(|listing| listing.model.id.as_str() == model && listing.presence == Presence::Complete)
 }
 
 /// The sample's files: the ones that are there, or new ones.

@@ -61,10 +61,7 @@ pub fn run(args: &ModelsArgs) -> CliResult {
             Ok(())
         }),
         ModelsCommand::Verify { ids } => verify(ids, &models_dir),
-        ModelsCommand::Path { id } => {
-            println!("{}", embed::resolve(id, &models_dir, true).map_err(mendable)?.folder.display());
-            Ok(())
-        }
+        ModelsCommand::Path { id } => path(id, &models_dir),
     }
 }
 
@@ -111,6 +108,23 @@ fn list(models_dir: &Path, json: bool) -> CliResult {
             model.languages.join(", "),
         );
     }
+    Ok(())
+}
+
+fn path(id: &str, models_dir: &Path) -> CliResult {
+    let is_meant =
+        |listing: &ModelListing| embed::catalogue().find(id).is_some_and(|model| model.id == listing.model.id);
+    let folder = match embed::list(models_dir).into_iter().find(is_meant) {
+        Some(listing) if listing.presence == Presence::Complete => listing.folder,
+        Some(listing) => {
+            return Err(CliError::user(format!(
+                "{id} is not here; fetch it with `clientele models pull {}`",
+                listing.model.id
+            )));
+        }
+        None => embed::resolve(id, models_dir, true).map_err(mendable)?.folder,
+    };
+    println!("{}", folder.display());
     Ok(())
 }
 

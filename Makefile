@@ -1,0 +1,76 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each installs what it needs inside this folder.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+PYTHON ?= python3
+NPM ?= npm
+# The default model, where the tests and the demo look for it.
+export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help demo test build web models check fmt lint doc deny unit bench-segments bench-lookup clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: build ## Make a sample shop, fit it, serve it (DEMO_EXIT=1: make the look-ups and stop)
+	target/release/clientele demo $(DEMO_ARGS)
+
+build: web ## Build the program with its console: target/release/clientele
+	$(CARGO) build --release --locked
+
+web: web/dist/index.html ## Build the web console
+
+web/dist/index.html: $(WEB_SOURCES) web/node_modules/.installed
+	cd web && $(NPM) run build
+	touch $@
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && $(NPM) ci --no-audit --no-fund
+	touch $@
+
+test: web check models unit doc ## Everything CI checks: format, lints, console, all tests, docs
+	@echo "make test: all checks passed"
+
+check: fmt lint deny ## Format, lints, the console's own checks, licences
+	cd web && $(NPM) run check && $(NPM) test
+
+fmt:
+	$(CARGO) fmt --check
+
+lint: web
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+# cargo-deny takes minutes to build and its advisories need a host of their own, so it is run where it is installed.
+deny:
+	@if command -v cargo-deny >/dev/null; then cargo-deny --offline check licenses bans sources; \
+	else $(PYTHON) tools/licences.py; fi
+
+# The default model through whatever source answers; the tests that need it are skipped by name where none does.
+models: web
+	$(CARGO) build --locked
+	target/debug/clientele models pull all-MiniLM-L6-v2 || echo "models: the default model is not to be had; its tests are skipped"
+
+unit: web
+	@if command -v cargo-nextest >/dev/null; then $(CARGO) nextest run --locked --no-fail-fast; else $(CARGO) test --locked --no-fail-fast; fi
+	$(CARGO) test --locked --doc
+
+doc: web
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
+
+bench-segments: build .venv-bench/.installed ## V-measure on real reviews beside scikit-learn's k-means on reference vectors
+	.venv-bench/bin/python benches/segments.py
+
+bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
+	$(PYTHON) benches/lookup.py
+
+.venv-bench/.installed: benches/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --requirement benches/requirements.txt
+	touch $@
+
+clean: ## Remove what was built; models and the demo's folder stay
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules .venv-bench
