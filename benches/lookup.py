@@ -38,7 +38,12 @@ def finish(base, job):
 
 async def one(host, port, path, due, latencies):
     await asyncio.sleep(max(0, due - time.perf_counter()))
-    connection = one.idle.pop() if one.idle else await asyncio.open_connection(host, port)
+    # The newest idle connection; one that has been idle for long may be closed by the service in this very moment.
+    idle_since, connection = one.idle.pop() if one.idle else (0.0, None)
+    if connection is None or time.perf_counter() - idle_since > 30:
+        if connection:
+            connection[1].close()
+        connection = await asyncio.open_connection(host, port)
     reader, writer = connection
     writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     await writer.drain()
@@ -47,7 +52,7 @@ async def one(host, port, path, due, latencies):
     await reader.readexactly(length)
     latencies.append((time.perf_counter() - due) * 1e3)
     assert head.startswith(b"HTTP/1.1 200"), head
-    one.idle.append(connection)
+    one.idle.append((time.perf_counter(), connection))
 
 
 one.idle = []

@@ -16,7 +16,8 @@ use tokio::sync::Semaphore;
 /// How patient the server is.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerSettings {
-    /// All headers of a request have to be here by then.
+    /// All headers of a request have to be here by then, counted from the end of the one before: so it is also how long an
+    /// idle connection is kept. Longer than the minute after which load balancers let go, so that theirs ends first.
     pub header_timeout: Duration,
     /// Requests under way may end within this time after the stop.
     pub grace: Duration,
@@ -26,7 +27,7 @@ pub struct ServerSettings {
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        Self { header_timeout: Duration::from_secs(10), grace: Duration::from_secs(20), max_connections: 4_096 }
+        Self { header_timeout: Duration::from_secs(75), grace: Duration::from_secs(20), max_connections: 4_096 }
     }
 }
 
