@@ -70,16 +70,19 @@ def ours(case, path, seeds, truth):
 
 
 def reference_vectors(case, texts):
-    from sentence_transformers import SentenceTransformer, models
+    import torch
+    from sentence_transformers import SentenceTransformer
 
-    folder = str(case["folder"])
-    if (case["folder"] / "modules.json").exists():
-        model = SentenceTransformer(folder, device="cpu")
-    else:
-        transformer = models.Transformer(folder, max_seq_length=512)
-        pooling = models.Pooling(transformer.get_word_embedding_dimension(), pooling_mode="mean")
-        model = SentenceTransformer(modules=[transformer, pooling, models.Normalize()], device="cpu")
-    return model.encode([case["prefix"] + text for text in texts], batch_size=64, normalize_embeddings=True)
+    sys.path.insert(0, str(ROOT / "tests/reference"))
+    from make_reference import complete_e5
+
+    with tempfile.TemporaryDirectory() as completed:
+        folder = case["folder"]
+        if not (folder / "modules.json").exists():
+            complete_e5(folder, Path(completed))
+            folder = completed
+        model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+        return model.encode([case["prefix"] + text for text in texts], batch_size=64, normalize_embeddings=True)
 
 
 def unit(rows):

@@ -83,6 +83,18 @@ export function plain(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/**
+ * The figures and words of a JSON object, with those one level down; empty values and lists are left out, numbers are rounded
+ * for reading.
+ */
+export function facts(value: object): [string, string][] {
+  return Object.entries(value).flatMap(([name, one]): [string, string][] => {
+    if (one === null || Array.isArray(one)) return [];
+    if (typeof one === "object") return facts(one as object);
+    return [[words(name.replace(/^n_/, "")), isNumber(one) && !Number.isInteger(one) ? decimal(one, 3) : plain(one)]];
+  });
+}
+
 /** How well a segment comes back in refits on other samples; the steps are those of Hennig (2007). */
 export function steadiness(stability: Maybe | undefined): string {
   if (!isNumber(stability)) return "not measured";

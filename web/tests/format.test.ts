@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { count, counted, decimal, duration, moment, percent, plain, steadiness, words } from "../src/format";
+import { count, counted, decimal, duration, facts, moment, percent, plain, steadiness, words } from "../src/format";
 
 describe("what is missing is a dash", () => {
   for (const bad of [null, undefined, Number.NaN, Number.POSITIVE_INFINITY]) {
@@ -63,4 +63,15 @@ it.each([
 it("shows any JSON value on one line", () => {
   expect([plain(null), plain(1500), plain(0.25), plain("text"), plain(true), plain({ a: [1] })]).toEqual(["–", "1,500", "0.25", "text", "true", '{"a":[1]}']);
   expect(words("reading_rows")).toBe("Reading rows");
+});
+
+describe("facts", () => {
+  it("are figures and words, those one level down too, without lists and what is empty", () => {
+    const result = { n_reviews: 6601, model: "m", quality: { silhouette: 0.214955, candidates: [1, 2] }, segments: [["s1"]], error: null };
+    expect(facts(result)).toEqual([
+      ["Reviews", "6,601"],
+      ["Model", "m"],
+      ["Silhouette", "0.215"],
+    ]);
+  });
 });

@@ -2,7 +2,7 @@
 
 import { list, path } from "../api";
 import { h, said, setVariable } from "../dom";
-import { count, duration, moment, plain, words } from "../format";
+import { count, duration, facts, moment, plain, words } from "../format";
 import type { Context, Page } from "../page";
 import { empty } from "../states";
 import type { Job } from "../types";
@@ -82,6 +82,7 @@ function progress(job: Job): HTMLElement {
 function result(value: unknown): HTMLElement | null {
   if (value === null || value === undefined) return null;
   if (typeof value !== "object" || Array.isArray(value)) return h("p", {}, said(plain(value)));
-  const pairs = Object.entries(value).map(([name, one]) => h("div", {}, h("dt", {}, words(name)), h("dd", {}, said(plain(one)))));
-  return h("dl", { class: "facts small" }, ...pairs);
+  const pairs = facts(value).map(([name, one]) => h("div", {}, h("dt", {}, name), h("dd", {}, said(one))));
+  const everything = h("details", { class: "quiet" }, h("summary", {}, "The whole result"), h("pre", {}, JSON.stringify(value, null, 2)));
+  return h("div", {}, h("dl", { class: "facts small" }, ...pairs), everything);
 }
