@@ -1,0 +1,115 @@
+//! Customers, their reviews, and where they are.
+
+use super::{RunnerUp, name_of, rounded, runner_up};
+use crate::domain::{self, Timestamp};
+use crate::segment::{LiveVersion, Placed};
+use crate::store::StoredReview;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReviewBody {
+    pub review_id: String,
+    pub text: String,
+    pub item_id: Option<String>,
+    pub rating: Option<f64>,
+    #[schema(value_type = String, format = DateTime)]
+    pub time: Timestamp,
+}
+
+impl From<StoredReview> for ReviewBody {
+    fn from(stored: StoredReview) -> Self {
+        let review = stored.review;
+        Self {
+            review_id: review.id.to_string(),
+            text: review.text.as_str().to_owned(),
+            item_id: review.item,
+            rating: review.rating,
+            time: review.time,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CustomerBody {
+    pub customer_id: String,
+    #[schema(value_type = Object)]
+    pub traits: Value,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    pub n_reviews: u64,
+    pub n_events: u64,
+    /// The newest 20; nothing in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviews: Option<Vec<ReviewBody>>,
+}
+
+impl From<domain::Customer> for CustomerBody {
+    fn from(customer: domain::Customer) -> Self {
+        Self {
+            customer_id: customer.id.to_string(),
+            traits: Value::Object(customer.traits),
+            created_at: customer.created_at,
+            n_reviews: customer.n_reviews,
+            n_events: customer.n_events,
+            reviews: None,
+        }
+    }
+}
+
+/// A customer's place in one segmentation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MembershipBody {
+    pub segmentation: String,
+    /// The version that answers.
+    pub version: u32,
+    pub segment_id: String,
+    /// The segment's name.
+    pub segment: String,
+    /// 0 to 1.
+    pub confidence: f64,
+    pub runner_up: Option<RunnerUp>,
+    /// Since when the customer is in this segment, across versions.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Why the customer came to be in it: `joined` or `refit`.
+    #[schema(value_type = String)]
+    pub reason: domain::MoveReason,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CustomerSegments {
+    pub customer_id: String,
+    pub data: Vec<MembershipBody>,
+}
+
+impl MembershipBody {
+    pub fn new(live: &LiveVersion, placed: Placed) -> Self {
+        Self {
+            segmentation: live.version.segmentation.to_string(),
+            version: live.version.number,
+            segment_id: placed.segment.to_string(),
+            segment: name_of(live, placed.segment),
+            confidence: rounded(f64::from(placed.confidence)),
+            runner_up: placed.runner_up.map(|id| runner_up(live, id, f64::from(placed.runner_up_confidence))),
+            since: placed.since,
+            reason: placed.reason,
+        }
+    }
+}
+
+/// `POST /v1/customers/segments:batch`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CustomersAsk {
+    /// 1 to 1,000 customers' ids.
+    pub customer_ids: Vec<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CustomersSegments {
+    pub data: Vec<CustomerSegments>,
+    /// Ids that are in no live segmentation.
+    pub not_found: Vec<String>,
+}
