@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build web models check fmt lint doc deny unit bench-segments bench-lookup clean
+.PHONY: help demo test build web models check fmt lint doc deny unit bench-segments bench-embedding bench-lookup clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +62,11 @@ doc: web
 
 bench-segments: build .venv-bench/.installed ## V-measure on real reviews beside scikit-learn's k-means on reference vectors
 	.venv-bench/bin/python benches/segments.py
+
+bench-embedding: web .venv-bench/.installed ## Vectors and speed beside sentence-transformers on real reviews
+	$(CARGO) build --release --locked --example embed_texts
+	.venv-bench/bin/python tests/reference/compare_real.py target/release/examples/embed_texts \
+		$(CLIENTELE_MODELS_DIR)/all-MiniLM-L6-v2 ../shared/models/multilingual-e5-small-zh-en ../shared/data
 
 bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 	$(PYTHON) benches/lookup.py

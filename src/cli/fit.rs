@@ -87,6 +87,8 @@ pub fn print_report(report: &Value) {
         number(report.get("n_embedded")),
         number(report.get("n_truncated")),
     );
+    let text = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or_default();
+    eprintln!("model {} on {}", text("model"), text("device"));
     eprintln!(
         "silhouette {:.3}, stability {:.3}, largest share {:.3}",
         figure("silhouette"),

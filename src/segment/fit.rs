@@ -37,6 +37,8 @@ pub struct FitReport {
     /// Of those, how many were longer than the model takes and were cut.
     pub n_truncated: u64,
     pub model: String,
+    /// Where the model ran: `cpu`, `cuda:0`, …
+    pub device: String,
     pub quality: Quality,
     /// Names and sizes, largest first.
     pub segments: Vec<(SegmentId, String, u64)>,
@@ -78,7 +80,7 @@ impl Fitter {
             fitted.await.map_err(|error| SegmentError::Broken(format!("the clustering panicked: {error}")))??;
         self.store.put_segmentation(workspace, &segmentation(name, definition, version.created_at)).await?;
         self.store.publish(workspace, &version, &members).await?;
-        let report = report(&version, n_embedded, n_truncated);
+        let report = report(&version, &model.info().device, (n_embedded, n_truncated));
         self.snapshots.install(workspace, LiveVersion::new(version, members));
         Ok(report)
     }
@@ -184,7 +186,7 @@ fn segmentation(name: &SegmentationName, definition: &Definition, now: Timestamp
     Segmentation { name: name.clone(), definition: definition.clone(), created_at: now, live_version: None }
 }
 
-fn report(version: &Version, n_embedded: u64, n_truncated: u64) -> FitReport {
+fn report(version: &Version, device: &str, (n_embedded, n_truncated): (u64, u64)) -> FitReport {
     FitReport {
         segmentation: version.segmentation.clone(),
         version: version.number,
@@ -194,6 +196,7 @@ fn report(version: &Version, n_embedded: u64, n_truncated: u64) -> FitReport {
         n_embedded,
         n_truncated,
         model: version.model_fingerprint.clone(),
+        device: device.to_owned(),
         quality: version.quality.clone(),
         segments: version.segments.iter().map(|s| (s.id, s.name.clone(), s.size)).collect(),
     }
