@@ -82,7 +82,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// Four dot products of one vector at once: it is read once for the four.
 #[inline(always)]
-fn dot4(vector: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+pub(super) fn dot4(vector: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
     let mut sums = [[0f32; 16]; 4];
     let whole = vector.len() / 16 * 16;
     for at in (0..whole).step_by(16) {

@@ -1,6 +1,6 @@
 //! Spherical k-means (Dhillon & Modha 2001): centroids are unit vectors, a point belongs to the one with the largest cosine.
 
-use super::geometry::{Points, assign, normalise};
+use super::geometry::{Points, assign, dot, normalise};
 use super::seeding::plus_plus;
 use super::{ClusterError, Watch, step};
 use rand::SeedableRng;
@@ -116,6 +116,13 @@ impl KMeans {
     }
 }
 
+/// The same clusters of other points: their centroids and inertia there. Row i of both is the same customer.
+pub fn recentre(points: &Points<'_>, clustering: &Clustering) -> Clustering {
+    let centroids = means(points, &clustering.labels, clustering.k);
+    let inertia = inertia(points, &clustering.labels, &centroids);
+    Clustering { dimension: points.dimension(), centroids, inertia, ..clustering.clone() }
+}
+
 /// Lloyd's iterations from these centroids until no label changes.
 pub(super) fn lloyd(points: &Points<'_>, mut centroids: Vec<f32>, max_iter: usize) -> Clustering {
     let (d, k) = (points.dimension(), centroids.len() / points.dimension());
@@ -136,13 +143,15 @@ pub(super) fn lloyd(points: &Points<'_>, mut centroids: Vec<f32>, max_iter: usiz
     if fill_empty(&mut labels, &cosines, k) {
         centroids = means(points, &labels, k);
     }
-    let inertia = points
-        .values()
-        .chunks_exact(d)
-        .zip(&labels)
-        .map(|(row, &label)| 1.0 - f64::from(super::geometry::dot(row, &centroids[label as usize * d..][..d])))
-        .sum();
+    let inertia = inertia(points, &labels, &centroids);
     Clustering { k, dimension: d, centroids, labels, inertia, n_iter }
+}
+
+/// Σ (1 - cosine to the own centroid).
+fn inertia(points: &Points<'_>, labels: &[u32], centroids: &[f32]) -> f64 {
+    let d = points.dimension();
+    let own = |label: u32| &centroids[label as usize * d..][..d];
+    points.values().chunks_exact(d).zip(labels).map(|(row, &label)| 1.0 - f64::from(dot(row, own(label)))).sum()
 }
 
 /// Gives each empty cluster the point that is farthest from its own centroid, of clusters that have more than one.

@@ -10,14 +10,16 @@ mod geometry;
 mod kmeans;
 mod quality;
 mod seeding;
+mod smoothing;
 mod stability;
 
 pub use align::align_segments;
 pub use choose::{ChooseK, Chosen, choose_k};
 pub use confidence::{Placed, place, place_in, temperature};
 pub use geometry::{Points, cohesion, cosines};
-pub use kmeans::{Clustering, KMeans, KMeansParams};
+pub use kmeans::{Clustering, KMeans, KMeansParams, recentre};
 pub use quality::{InternalQuality, quality};
+pub use smoothing::smooth;
 pub use stability::{Stability, StabilitySettings, stability};
 
 use std::ops::ControlFlow;
@@ -76,17 +78,25 @@ pub(crate) mod planted {
         (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
     }
 
+    /// A direction with noise of that length added to its own, whatever that is.
+    pub fn scattered(direction: &[f64], noise: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
+        let scale = noise / (direction.len() as f64).sqrt();
+        direction.iter().map(|d| d + scale * normal(rng)).collect()
+    }
+
+    pub fn unit(row: &[f64]) -> impl Iterator<Item = f32> + '_ {
+        let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+        row.iter().map(move |v| (v / norm) as f32)
+    }
+
     /// `sizes[i]` unit vectors around the i-th random direction; `noise` is the length of the noise beside the direction's 1.
     pub fn planted(sizes: &[usize], dimension: usize, noise: f64, seed: u64) -> Planted {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (mut values, mut labels) = (Vec::new(), Vec::new());
         for (label, &size) in sizes.iter().enumerate() {
-            let direction: Vec<f64> = (0..dimension).map(|_| normal(&mut rng) / (dimension as f64).sqrt()).collect();
+            let direction = scattered(&vec![0.0; dimension], 1.0, &mut rng);
             for _ in 0..size {
-                let scale = noise / (dimension as f64).sqrt();
-                let row: Vec<f64> = direction.iter().map(|d| d + scale * normal(&mut rng)).collect();
-                let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
-                values.extend(row.iter().map(|v| (v / norm) as f32));
+                values.extend(unit(&scattered(&direction, noise, &mut rng)));
                 labels.push(label);
             }
         }

@@ -49,15 +49,27 @@ pub fn build(
     let dimension = material.reviews.first().map_or(0, |review| review.vector.len());
     let profiles = text_profiles(&material.reviews, dimension);
     let points = Points::new(&profiles.values, dimension)?;
-    let (clustering, candidates) = cluster_customers(&points, definition, reporter)?;
+    check_number(points.len(), definition.k)?;
+    let watch = Phase { reporter, name: "comparing customers" };
+    let smoothed_values = cluster::smooth(&points, definition.seed, &watch)?;
+    let smoothed = Points::new(&smoothed_values, dimension)?;
+    let (found, candidates) = cluster_customers(&smoothed, definition, reporter)?;
     let settings = cluster::StabilitySettings { n_refits: REFITS, seed: definition.seed };
     let watch = Phase { reporter, name: "measuring stability" };
-    let stability = cluster::stability(&points, &clustering, settings, &watch)?;
+    let stability = cluster::stability(&smoothed, &found, settings, &watch)?;
     step(reporter, "describing segments", 0, None)?;
+    // Customers are placed among their neighbours, where the clusters were found. All else (centroids for texts to come,
+    // quality, what is typical) speaks of what they wrote themselves.
+    let clustering = cluster::recentre(&points, &found);
     let temperature = cluster::temperature(&points, &clustering.centroids, stability.overall);
     let quality = quality(&points, &clustering, stability.overall, candidates);
     let ids = segment_ids(material, &profiles, &clustering);
-    let fitted = Fitted { material, profiles: &profiles, points, clustering: &clustering, stability, temperature, ids };
+    let placement = Placement {
+        points: smoothed,
+        temperature: cluster::temperature(&smoothed, &found.centroids, stability.overall),
+        centroids: &found.centroids,
+    };
+    let fitted = Fitted { material, profiles: &profiles, points, clustering: &clustering, placement, stability, ids };
     let (segments, members) = (fitted.segments(), fitted.memberships());
     let version = Version {
         segmentation: name.clone(),
@@ -90,26 +102,26 @@ impl Watch for Phase<'_> {
     }
 }
 
+fn check_number(n_customers: usize, k: KChoice) -> Result<(), SegmentError> {
+    let (needed, k) = match k {
+        KChoice::Auto => (3, None),
+        KChoice::Fixed(k) => (k.max(3), Some(k)),
+    };
+    if n_customers < needed { Err(SegmentError::TooFewCustomers { n_customers, needed, k }) } else { Ok(()) }
+}
+
 fn cluster_customers(
     points: &Points<'_>,
     definition: &Definition,
     reporter: &dyn Reporter,
 ) -> Result<(Clustering, Vec<Candidate>), SegmentError> {
-    let (needed, k) = match definition.k {
-        KChoice::Auto => (3, None),
-        KChoice::Fixed(k) => (k.max(3), Some(k)),
-    };
-    let n_customers = points.len();
-    if n_customers < needed {
-        return Err(SegmentError::TooFewCustomers { n_customers, needed, k });
-    }
-    match k {
-        Some(k) => {
+    match definition.k {
+        KChoice::Fixed(k) => {
             let kmeans = cluster::KMeans::params(k).seed(definition.seed).check(points)?;
             Ok((kmeans.fit(points, &Phase { reporter, name: "clustering" })?, Vec::new()))
         }
-        None => {
-            let settings = cluster::ChooseK::for_customers(n_customers, definition.seed);
+        KChoice::Auto => {
+            let settings = cluster::ChooseK::for_customers(points.len(), definition.seed);
             let chosen = cluster::choose_k(points, settings, &Phase { reporter, name: "choosing k" })?;
             Ok((chosen.clustering, chosen.candidates))
         }
@@ -149,9 +161,16 @@ struct Fitted<'a> {
     profiles: &'a TextProfiles,
     points: Points<'a>,
     clustering: &'a Clustering,
+    placement: Placement<'a>,
     stability: Stability,
-    temperature: f64,
     ids: Vec<SegmentId>,
+}
+
+/// Where customers are placed: among their neighbours, with the temperature that fits there.
+struct Placement<'a> {
+    points: Points<'a>,
+    centroids: &'a [f32],
+    temperature: f64,
 }
 
 impl Fitted<'_> {
@@ -201,9 +220,9 @@ impl Fitted<'_> {
         let customers = self.profiles.customers.iter().enumerate();
         customers
             .map(|(row, customer)| {
-                let cosines = cluster::cosines(self.points.row(row), &self.clustering.centroids);
+                let cosines = cluster::cosines(self.placement.points.row(row), self.placement.centroids);
                 let label = self.clustering.labels[row] as usize;
-                let placed = cluster::place_in(label, &cosines, self.temperature);
+                let placed = cluster::place_in(label, &cosines, self.placement.temperature);
                 let segment = ids[placed.best];
                 let before = material.previous.as_deref().and_then(|live| live.placed(customer));
                 let (since, reason) = match before {
