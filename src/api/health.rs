@@ -6,7 +6,7 @@ use super::problem::{ApiResult, Problem};
 use super::wire::Page;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -59,15 +59,17 @@ pub async fn live() -> &'static str {
 /// The service can do its work: the store answers.
 #[utoipa::path(get, path = "/health/ready", tag = "operations",
     responses((status = 200, body = ReadyBody), (status = 503, body = ReadyBody)))]
-pub async fn ready(State(state): State<ApiState>) -> impl IntoResponse {
+pub async fn ready(State(state): State<ApiState>) -> Response {
     let store = match tokio::time::timeout(READY_TIMEOUT, state.store.ping()).await {
         Ok(Ok(())) => "ok",
         Ok(Err(_)) => "unavailable",
         Err(_) => "slow",
     };
-    let ready = store == "ok";
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::RETRY_AFTER, "2")], axum::Json(ReadyBody { ready, store: store.into() }))
+    let body = ReadyBody { ready: store == "ok", store: store.into() };
+    if body.ready {
+        return axum::Json(body).into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "2")], axum::Json(body)).into_response()
 }
 
 /// Counters and histograms in Prometheus' text format.

@@ -14,6 +14,7 @@ mod progress;
 mod serve;
 
 use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -162,5 +163,6 @@ fn start_telemetry(service: bool) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let json = std::env::var("CLIENTELE_LOG_FORMAT").is_ok_and(|format| format == "json");
     // A second subscriber (in a test) is not installed, and that is fine.
-    let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    let colours = std::io::stderr().is_terminal();
+    let _ = if json { builder.json().try_init() } else { builder.with_target(false).with_ansi(colours).try_init() };
 }

@@ -84,12 +84,6 @@ fn failed(code: &str, detail: impl ToString) -> JobFailure {
     JobFailure::Failed { code: code.into(), detail: detail.to_string() }
 }
 
-impl From<IngestError> for JobFailure {
-    fn from(error: IngestError) -> Self {
-        failed("bad_file", error)
-    }
-}
-
 #[async_trait]
 impl Work for ImportWork {
     async fn run(&self, context: Arc<JobContext>) -> Result<Value, JobFailure> {
@@ -118,12 +112,16 @@ impl ImportWork {
         report.dry_run = request.dry_run;
         let source = Source { path, kind: request.kind, format: request.format, mapping: request.mapping.clone() };
         let now = context.job().created_at;
+        let upload = source.path.display().to_string();
+        // The upload's own name means nothing to the caller.
+        let bad_file = |error: IngestError| failed("bad_file", error.to_string().replace(&upload, &request.file_name));
         let open = move || ingest::open(&source, position, now);
-        let mut rows = tokio::task::spawn_blocking(open).await.map_err(|e| failed("internal", e))??;
+        let opened = tokio::task::spawn_blocking(open).await.map_err(|e| failed("internal", e))?;
+        let mut rows = opened.map_err(bad_file)?;
         loop {
             context.check()?;
             let read = tokio::task::spawn_blocking(move || next_batch(rows));
-            let (batch, rest) = read.await.map_err(|e| failed("internal", e))??;
+            let (batch, rest) = read.await.map_err(|e| failed("internal", e))?.map_err(bad_file)?;
             rows = rest;
             if batch.rows == 0 {
                 return Ok(report);
@@ -180,7 +178,7 @@ struct Batch {
     next: Position,
 }
 
-fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), JobFailure> {
+fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), IngestError> {
     let mut batch = Batch { rows: 0, facts: Vec::with_capacity(BATCH), errors: Vec::new(), next: Position::default() };
     for row in rows.by_ref().take(BATCH) {
         let row = row?;

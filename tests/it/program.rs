@@ -153,7 +153,7 @@ fn what_is_wrong_is_said_in_one_line_and_ends_with_exit_code_2() {
     let table: &[(&[&str], &str)] = &[
         (&["import", "--kind", "reviews", "--customer", "user", "--text", "words", "reviews.csv"], "words"),
         (&["import", "--kind", "reviews", "--customer", "user", "--text", "body", "missing.csv"], "cannot be read"),
-        (&["import", "--kind", "reviews", "--customer", "user", "--text", "body", "empty.csv"], "empty"),
+        (&["import", "--kind", "reviews", "--customer", "user", "--text", "body", "empty.csv"], "empty.csv is empty"),
         (
             &["import", "--kind", "reviews", "--customer", "user", "--text", "body", "latin.csv"],
             "every row was rejected",
