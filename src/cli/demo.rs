@@ -1,7 +1,7 @@
 //! `clientele demo`: a sample shop through the public API, from nothing to a running service on real segments.
 
 use super::client::{Call, Client, Payload, Remote};
-use super::fit::print_report;
+use super::fit::print_summary;
 use super::progress::{JobView, Phases, follow};
 use super::serve::{bind, parse_address, stop_signal};
 use super::{CliError, CliResult, ModelArgs, evaluate};
@@ -188,7 +188,7 @@ fn fill(client: &Client, plan: &Plan, files: &ShopFiles) -> CliResult {
     let fresh = !job.is_final();
     let report = follow(client, job)?;
     if fresh {
-        print_report(&report);
+        print_summary(&report);
     }
     Ok(())
 }

@@ -53,7 +53,8 @@ pub fn run(args: &FitArgs) -> CliResult {
     let path = format!("{segmentation}/fit");
     let job: JobView = client.json(Call::post(path, Payload::Json(Value::Object(ask))))?;
     let report = follow(&client, job)?;
-    print_report(&report);
+    print_summary(&report);
+    println!("{report}");
     Ok(())
 }
 
@@ -73,8 +74,8 @@ fn absolute(model: &str) -> String {
     std::fs::canonicalize(path).map_or_else(|_| model.to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
-/// A summary on standard error; the whole report, as JSON, on standard output.
-pub fn print_report(report: &Value) {
+/// What came of a fit, for people, on standard error.
+pub fn print_summary(report: &Value) {
     let number = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or(0);
     let figure = |name: &str| report.pointer(&format!("/quality/{name}")).and_then(Value::as_f64).unwrap_or(f64::NAN);
     eprintln!(
@@ -99,5 +100,4 @@ pub fn print_report(report: &Value) {
         let text = |i: usize| segment.get(i).and_then(Value::as_str).unwrap_or_default();
         eprintln!("  {:<5} {:>7}  {}", text(0), number(segment.get(2)), text(1));
     }
-    println!("{report}");
 }
