@@ -66,6 +66,19 @@ pub struct Remote {
     key: Option<String>,
 }
 
+/// What a command is about to do with a store of its own process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// Read what is there.
+    Read,
+    /// Run a job on what is there, after the jobs that an earlier run left.
+    Work,
+    /// The same, and make the store if it is not there.
+    Import,
+    /// Make the store if it is not there; leave jobs alone.
+    Create,
+}
+
 impl ModelArgs {
     /// # Errors
     /// The device is not one.
@@ -95,16 +108,16 @@ impl Target {
         })
     }
 
-    /// Connects to the service, or opens the store in this process. `resume_jobs`: take up what an earlier run left.
+    /// Connects to the service, or opens the store in this process.
     ///
     /// # Errors
-    /// The store cannot be opened, or is in use.
-    pub fn connect(&self, resume_jobs: bool) -> CliResult<Client> {
+    /// The store is not there, cannot be opened, or is in use.
+    pub fn connect(&self, opening: Opening) -> CliResult<Client> {
         if let Some(url) = &self.url {
             return Ok(Client::Remote(Remote::new(url, self.key.clone())?));
         }
-        let settings = self.app_settings(true, resume_jobs)?;
-        if !resume_jobs && !settings.data_dir.exists() {
+        let settings = self.app_settings(true, matches!(opening, Opening::Work | Opening::Import))?;
+        if matches!(opening, Opening::Read | Opening::Work) && !settings.data_dir.exists() {
             let place = settings.data_dir.display();
             return Err(CliError::user(format!(
                 "there is no store in {place}; name one with --data-dir, or a service with --url"

@@ -1,6 +1,6 @@
 //! `clientele evaluate`: how well segments agree with labels that somebody gave.
 
-use super::client::{Call, encoded};
+use super::client::{Call, Opening, encoded};
 use super::{CliError, CliResult, Target};
 use crate::measure;
 use clap::Args;
@@ -30,7 +30,7 @@ pub struct EvaluateArgs {
 }
 
 pub fn run(args: &EvaluateArgs) -> CliResult {
-    let client = args.target.connect(false)?;
+    let client = args.target.connect(Opening::Read)?;
     let mut assigned = Vec::new();
     let path = format!("/v1/segmentations/{}/members?format=ndjson", encoded(&args.segmentation));
     client.download(Call::get(path), &mut assigned)?;

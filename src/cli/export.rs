@@ -1,6 +1,6 @@
 //! `clientele export`: who is in which segment, as a file.
 
-use super::client::{Call, encoded};
+use super::client::{Call, Opening, encoded};
 use super::{CliError, CliResult, Target};
 use clap::{Args, ValueEnum};
 use std::fs::File;
@@ -36,7 +36,7 @@ enum ExportFormat {
 }
 
 pub fn run(args: &ExportArgs) -> CliResult {
-    let client = args.target.connect(false)?;
+    let client = args.target.connect(Opening::Read)?;
     let format = match args.format {
         ExportFormat::Csv => "csv",
         ExportFormat::Ndjson => "ndjson",

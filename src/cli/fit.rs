@@ -1,6 +1,6 @@
 //! `clientele fit`: divide the customers and publish the result.
 
-use super::client::{Call, Client, Payload, encoded};
+use super::client::{Call, Client, Opening, Payload, encoded};
 use super::progress::{JobView, follow};
 use super::{CliResult, Target};
 use crate::embed::DEFAULT_MODEL;
@@ -45,7 +45,7 @@ pub fn run(args: &FitArgs) -> CliResult {
     if let Some(seed) = args.seed {
         ask.insert("seed".into(), seed.into());
     }
-    let client = args.target.connect(true)?;
+    let client = args.target.connect(Opening::Work)?;
     let segmentation = format!("/v1/segmentations/{}", encoded(&args.name));
     if args.target.url.is_none() {
         super::models::ensure(&model(args, &client, &segmentation), &args.target.models)?;

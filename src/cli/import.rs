@@ -1,6 +1,6 @@
 //! `clientele import`: a file of reviews or events into the store.
 
-use super::client::{Call, Client, Payload, encoded};
+use super::client::{Call, Client, Opening, Payload, encoded};
 use super::progress::{JobView, follow};
 use super::{CliError, CliResult, Target};
 use crate::ingest::{Format, Kind};
@@ -66,7 +66,7 @@ pub fn run(args: &ImportArgs) -> CliResult {
         return Err(CliError::user("reviews need --customer COL and --text COL: the columns that hold them"));
     }
     let fingerprint = fingerprint(&args.file)?;
-    let client = args.target.connect(true)?;
+    let client = args.target.connect(Opening::Import)?;
     let path = path(args, kind, format);
     let report = import(&client, args, &path, &fingerprint)?;
     print_report(&report, args.dry_run);

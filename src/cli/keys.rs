@@ -1,6 +1,6 @@
 //! `clientele keys`: make, list, revoke.
 
-use super::client::{Call, Payload, encoded};
+use super::client::{Call, Opening, Payload, encoded};
 use super::{CliResult, Target};
 use axum::http::Method;
 use clap::{Args, Subcommand};
@@ -40,7 +40,8 @@ enum KeysCommand {
 
 pub fn run(args: &KeysArgs) -> CliResult {
     // Keys are made before anything else is: the store may be new.
-    let client = args.target.connect(matches!(args.command, KeysCommand::Create { .. }))?;
+    let creates = matches!(args.command, KeysCommand::Create { .. });
+    let client = args.target.connect(if creates { Opening::Create } else { Opening::Read })?;
     match &args.command {
         KeysCommand::Create { label, scopes } => {
             let scopes: Vec<&str> = scopes.split(',').map(str::trim).filter(|scope| !scope.is_empty()).collect();

@@ -1,6 +1,6 @@
 //! `clientele lookup`: which segments is this customer in; where would the writer of this text be.
 
-use super::client::{Call, Payload, encoded};
+use super::client::{Call, Opening, Payload, encoded};
 use super::{CliError, CliResult, Target};
 use clap::Args;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub struct LookupArgs {
 }
 
 pub fn run(args: &LookupArgs) -> CliResult {
-    let client = args.target.connect(false)?;
+    let client = args.target.connect(Opening::Read)?;
     let call = match (&args.customer, &args.text, &args.segmentation) {
         (Some(customer), _, _) => Call::get(format!("/v1/customers/{}/segments", encoded(customer))),
         (None, Some(text), Some(segmentation)) => {

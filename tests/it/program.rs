@@ -172,6 +172,8 @@ fn what_is_wrong_is_said_in_one_line_and_ends_with_exit_code_2() {
         assert!(line.contains(expected) && line.lines().count() == 1, "{arguments:?}: {line}");
     }
     assert!(refused(&dir, &["lookup", "u000", "--data-dir", "nowhere"]).contains("no store"));
+    assert!(refused(&dir, &["fit", "--name", "needs", "--data-dir", "nowhere"]).contains("no store"));
+    assert!(!dir.path().join("nowhere").exists(), "a misspelt folder is not made");
     assert!(refused(&dir, &["serve", "--listen", "0.0.0.0:0", "--data-dir", "data"]).contains("keys"));
     assert!(refused(&dir, &["serve", "--listen", "somewhere", "--data-dir", "data"]).contains("--listen"));
     assert!(refused(&dir, &["lookup", "u000", "--url", "http://127.0.0.1:9"]).contains("does not answer"));
@@ -273,4 +275,35 @@ fn the_default_model_understands_what_reviews_are_about() {
     let asked: Value = serde_json::from_str(&succeeded(&dir, &with(&ask, &target))).unwrap();
     let coffee: Value = serde_json::from_str(&succeeded(&dir, &with(&["lookup", "u00"], &target))).unwrap();
     assert_eq!(asked["data"][0]["segment_id"], coffee["data"][0]["segment_id"], "{asked}");
+}
+
+#[test]
+fn models_that_are_not_here_are_listed_and_never_taken_for_present() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = ["--models-dir", "models"];
+    let listed: Value = serde_json::from_str(&succeeded(&dir, &with(&["models", "list", "--json"], &here))).unwrap();
+    let default = &listed[0];
+    assert_eq!(
+        (default["model"]["id"].as_str(), default["presence"].as_str()),
+        (Some("all-MiniLM-L6-v2"), Some("absent"))
+    );
+    assert!(succeeded(&dir, &with(&["models", "list"], &here)).contains("multilingual-e5-small"));
+    for (arguments, expected) in [
+        (&["models", "path", "all-MiniLM-L6-v2"][..], "clientele models pull all-MiniLM-L6-v2"),
+        (&["models", "path", "no-such-model"], "the catalogue has"),
+        (&["models", "verify"], "clientele models pull"),
+        (&["models", "pull", "no-such-model"], "the catalogue has"),
+    ] {
+        let line = refused(&dir, &with(arguments, &here));
+        assert!(line.contains(expected), "{arguments:?}: {line}");
+    }
+    assert!(!dir.path().join("models").exists(), "asking makes nothing");
+    // Half a model is told file by file, and not taken.
+    std::fs::create_dir_all(dir.path().join("models/all-MiniLM-L6-v2")).unwrap();
+    std::fs::write(dir.path().join("models/all-MiniLM-L6-v2/config.json"), b"{}").unwrap();
+    assert!(succeeded(&dir, &with(&["models", "list"], &here)).contains("in part"));
+    let verified = run(&dir, &with(&["models", "verify"], &here));
+    assert_eq!(verified.status.code(), Some(2));
+    let told = String::from_utf8(verified.stdout).unwrap();
+    assert!(told.contains("config.json: WRONG") && told.contains("model.safetensors: missing"), "{told}");
 }
