@@ -45,7 +45,7 @@ pub async fn models(_: Reader, State(state): State<ApiState>) -> ApiResult<axum:
         max_tokens: info.max_tokens,
         prefix: info.prefix,
         device: info.device,
-        precision: info.precision,
+        precision: info.precision.to_string(),
     });
     Ok(axum::Json(Page::whole(models.collect())))
 }

@@ -4,7 +4,7 @@ use super::{CliError, CliResult, ModelArgs, Target};
 use crate::api::{Limits, LocalOperator, Problem};
 use crate::app::{App, AppSettings};
 use crate::domain::WorkspaceId;
-use crate::embed::{DeviceChoice, ModelSettings, models_dir};
+use crate::embed::{DeviceChoice, ModelSettings, PrecisionChoice, models_dir};
 use anyhow::Context;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -84,7 +84,10 @@ impl ModelArgs {
     /// The device is not one.
     pub fn settings(&self) -> CliResult<ModelSettings> {
         let device = DeviceChoice::parse(&self.device).map_err(|error| CliError::user(format!("--device: {error}")))?;
-        Ok(ModelSettings { models_dir: models_dir(self.models_dir.as_deref()), device, offline: self.offline })
+        let precision = PrecisionChoice::parse(&self.precision);
+        let precision = precision.map_err(|error| CliError::user(format!("--precision: {error}")))?;
+        let models_dir = models_dir(self.models_dir.as_deref());
+        Ok(ModelSettings { models_dir, device, precision, offline: self.offline })
     }
 }
 

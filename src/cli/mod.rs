@@ -82,6 +82,9 @@ pub struct ModelArgs {
     /// auto, cpu, or cuda:N
     #[arg(long, env = "CLIENTELE_DEVICE", default_value = "auto", global = true)]
     device: String,
+    /// What the model computes in: f32, bf16, int8 (f16 on CUDA), or auto: the fastest that leaves vectors as they are
+    #[arg(long, env = "CLIENTELE_PRECISION", default_value = "auto", global = true)]
+    precision: String,
     /// Never fetch a model: use what is there, or fail
     #[arg(long, env = "CLIENTELE_OFFLINE", value_parser = clap::builder::FalseyValueParser::new(), global = true)]
     offline: bool,

@@ -6,6 +6,7 @@ mod device;
 #[cfg(test)]
 mod fixture;
 mod folder;
+mod precision;
 mod queue;
 mod registry;
 mod sources;
@@ -13,6 +14,7 @@ mod sources;
 pub use bert::{BertEmbedder, LoadSettings, load};
 pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, CatalogueModel, DEFAULT_MODEL, Source, catalogue};
 pub use device::DeviceChoice;
+pub use precision::{Precision, PrecisionChoice};
 pub use queue::{EmbedQueue, Lane};
 pub use registry::{ModelSettings, Models};
 pub use sources::{
@@ -51,8 +53,43 @@ pub struct ModelInfo {
     pub prefix: String,
     /// `cpu`, `cuda:0`, …
     pub device: String,
-    /// `f32` for now.
-    pub precision: String,
+    /// What its matrix products are computed in.
+    pub precision: Precision,
+    /// Bytes its weights take in memory.
+    pub weight_bytes: usize,
+}
+
+impl ModelInfo {
+    /// Gives every row of pooled vectors unit length, if this model's vectors have that; see [`normalise`].
+    pub fn finish(&self, rows: &mut [f32]) {
+        if self.normalised {
+            rows.chunks_exact_mut(self.dimension.max(1)).for_each(normalise);
+        }
+    }
+}
+
+/// Gives a vector unit length; zeros stay zeros.
+pub fn normalise(vector: &mut [f32]) {
+    let length = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
+    let length = length.max(1e-12) as f32;
+    vector.iter_mut().for_each(|x| *x /= length);
+}
+
+/// One text's tokens, the special ones included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenIds {
+    pub ids: Vec<u32>,
+    /// Whether the text was longer than the model takes.
+    pub truncated: bool,
+}
+
+/// What a forward pass gives of each text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// One vector a text, pooled, not normalised: `[n_texts, dimension]`.
+    Pooled,
+    /// One vector a token, the texts one after the other: `[n_tokens, dimension]`.
+    Tokens,
 }
 
 /// Vectors of some texts, in the texts' order.
@@ -99,7 +136,8 @@ pub enum EmbedError {
     Forward(String),
 }
 
-/// A model that turns texts into vectors. Synchronous and batch-shaped: it is called on its own thread only.
+/// A model that turns texts into vectors. Synchronous and batch-shaped: `forward` is called on the model's own thread only,
+/// `tokenize` anywhere.
 ///
 /// - A text's vector does not depend on the other texts of the call (to 1e-5 a component) nor on their order.
 /// - Every text has a vector: the empty one and the blank one too (that of the special tokens).
@@ -108,7 +146,33 @@ pub enum EmbedError {
 pub trait Embedder: Send + Sync {
     fn info(&self) -> &ModelInfo;
 
+    /// Tokens of every text, in the texts' order, the special ones included, cut to `max_tokens`. `prefix` goes before every
+    /// text; None is the model's own.
+    ///
     /// # Errors
-    /// [`EmbedError::Forward`] alone: the device failed, or ran out of memory.
-    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError>;
+    /// [`EmbedError::Forward`] alone: the tokeniser failed.
+    fn tokenize(&self, texts: &[&str], prefix: Option<&str>) -> Result<Vec<TokenIds>, EmbedError>;
+
+    /// What the model makes of these tokens, in the texts' order; each id must be one of the model's, each text at least one
+    /// token and at most `max_tokens`.
+    ///
+    /// # Errors
+    /// [`EmbedError::Forward`] alone: a text breaks those rules, the device failed, or memory ran out.
+    fn forward(&self, texts: &[&TokenIds], output: Output) -> Result<Vec<f32>, EmbedError>;
+
+    /// Both steps with the model's own prefix; vectors have unit length if `info` says so.
+    ///
+    /// # Errors
+    /// As the two steps.
+    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
+        let tokens = self.tokenize(texts, None)?;
+        let mut values = self.forward(&tokens.iter().collect::<Vec<_>>(), Output::Pooled)?;
+        self.info().finish(&mut values);
+        Ok(Embeddings {
+            dimension: self.info().dimension,
+            values,
+            n_tokens: tokens.iter().map(|text| text.ids.len()).sum(),
+            n_truncated: tokens.iter().filter(|text| text.truncated).count(),
+        })
+    }
 }

@@ -143,7 +143,7 @@ fn serve(embedder: &dyn Embedder, id: &str, entry: Entry) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Pooling;
+    use super::super::{Output, Pooling, TokenIds};
     use super::*;
     use std::sync::mpsc;
 
@@ -157,6 +157,14 @@ mod tests {
     impl Embedder for Gate {
         fn info(&self) -> &ModelInfo {
             &self.info
+        }
+
+        fn tokenize(&self, _: &[&str], _: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
+            unreachable!("embed below does without")
+        }
+
+        fn forward(&self, _: &[&TokenIds], _: Output) -> Result<Vec<f32>, EmbedError> {
+            unreachable!("embed below does without")
         }
 
         fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
@@ -180,7 +188,8 @@ mod tests {
             normalised: false,
             prefix: String::new(),
             device: "cpu".into(),
-            precision: "f32".into(),
+            precision: super::super::Precision::F32,
+            weight_bytes: 0,
         };
         let queue = EmbedQueue::start(Arc::new(Gate { info, seen, go: Mutex::new(gate) })).unwrap();
         (Arc::new(queue), asked, go)

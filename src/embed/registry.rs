@@ -1,6 +1,6 @@
 //! The models of a process: loaded when first asked for, then kept, one owner thread each.
 
-use super::{DeviceChoice, EmbedError, EmbedQueue, Embedder, ModelInfo};
+use super::{DeviceChoice, EmbedError, EmbedQueue, Embedder, ModelInfo, PrecisionChoice};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ pub struct ModelSettings {
     /// Where model folders lie and pulled ones land.
     pub models_dir: PathBuf,
     pub device: DeviceChoice,
+    pub precision: PrecisionChoice,
     /// Never fetch: use what is in `models_dir`, or fail.
     pub offline: bool,
 }
@@ -66,17 +67,18 @@ impl Models {
 
 fn open(settings: &ModelSettings, name: &str) -> Result<EmbedQueue, EmbedError> {
     let resolved = super::resolve(name, &settings.models_dir, settings.offline)?;
-    let model = super::load(&resolved.folder, &resolved.load_settings(settings.device))?;
+    let model = super::load(&resolved.folder, &resolved.load_settings(settings.device, settings.precision))?;
     let info = model.info();
     tracing::info!(
         model = info.id,
         device = info.device,
-        precision = info.precision,
+        precision = info.precision.name(),
         dimension = info.dimension,
         max_tokens = info.max_tokens,
-        "model {} runs on {}",
+        "model {} runs on {} in {}",
         info.id,
-        info.device
+        info.device,
+        info.precision
     );
     EmbedQueue::start(Arc::new(model)).map_err(|error| EmbedError::Device(format!("no thread for the model: {error}")))
 }

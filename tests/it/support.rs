@@ -5,7 +5,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use clientele::api::{Limits, LocalOperator};
 use clientele::app::{App, AppSettings};
 use clientele::domain::WorkspaceId;
-use clientele::embed::{EmbedError, Embedder, Embeddings, ModelInfo, ModelSettings, Models, Pooling};
+use clientele::embed::{EmbedError, Embedder, ModelInfo, ModelSettings, Models, Output, Pooling, Precision, TokenIds};
 use clientele::store::SqliteStore;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -30,7 +30,8 @@ impl WordModel {
             normalised: true,
             prefix: String::new(),
             device: "cpu".into(),
-            precision: "f32".into(),
+            precision: Precision::F32,
+            weight_bytes: 0,
         })
     }
 }
@@ -40,24 +41,37 @@ impl Embedder for WordModel {
         &self.0
     }
 
-    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
-        let mut out = Embeddings { dimension: self.0.dimension, ..Embeddings::default() };
+    /// A token is the hash of a word (FNV-1a).
+    fn tokenize(&self, texts: &[&str], _: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
+        let hash = |word: &str| {
+            let bytes = word.to_lowercase().into_bytes();
+            bytes.iter().fold(0x811c_9dc5u32, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193))
+        };
+        let tokens = |text: &&str| {
+            let mut ids: Vec<u32> = text.split_whitespace().map(hash).collect();
+            let truncated = ids.len() > self.0.max_tokens;
+            ids.truncate(self.0.max_tokens);
+            TokenIds { ids, truncated }
+        };
+        Ok(texts.iter().map(tokens).collect())
+    }
+
+    fn forward(&self, texts: &[&TokenIds], output: Output) -> Result<Vec<f32>, EmbedError> {
+        let dimension = self.0.dimension;
+        let mut values = Vec::new();
         for text in texts {
-            let mut row = vec![0.01f32; self.0.dimension];
-            let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-            out.n_truncated += usize::from(words.len() > self.0.max_tokens);
-            for word in words.iter().take(self.0.max_tokens) {
-                // FNV-1a.
-                let hash = word
-                    .bytes()
-                    .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-                row[(hash % self.0.dimension as u64) as usize] += 1.0;
-                out.n_tokens += 1;
+            let mut row = vec![0.01f32; dimension];
+            for id in &text.ids {
+                row[*id as usize % dimension] += 1.0;
+                if output == Output::Tokens {
+                    values.extend_from_slice(&row);
+                }
             }
-            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-            out.values.extend(row.iter().map(|v| v / norm));
+            if output == Output::Pooled {
+                values.extend_from_slice(&row);
+            }
         }
-        Ok(out)
+        Ok(values)
     }
 }
 

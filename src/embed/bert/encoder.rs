@@ -5,9 +5,8 @@
 
 use super::config::{BertConfig, Family};
 use super::kernels::{self, Norm};
-use super::tokens::TokenIds;
 use super::weights::Weights;
-use crate::embed::EmbedError;
+use crate::embed::{EmbedError, TokenIds};
 use candle_core::{Device, Result, Tensor};
 
 pub struct Encoder {

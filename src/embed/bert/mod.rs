@@ -14,13 +14,13 @@ mod weights;
 
 use super::device::{DeviceChoice, name_of};
 use super::folder::ModelFolder;
-use super::{EmbedError, Embedder, Embeddings, ModelInfo, Pooling};
+use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, Precision, PrecisionChoice, TokenIds};
 use config::BertConfig;
 use encoder::Encoder;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use tokens::{TextTokenizer, TokenIds, TokenSettings};
+use tokens::{TextTokenizer, TokenSettings};
 use weights::{Shard, Weights};
 
 /// Tokens of a sub-batch: enough to keep the matrix products busy, few enough to bound the memory.
@@ -30,6 +30,7 @@ const TOKENS_PER_BATCH: usize = 2048;
 #[derive(Debug, Clone, Default)]
 pub struct LoadSettings {
     pub device: DeviceChoice,
+    pub precision: PrecisionChoice,
     /// Else the folder's name.
     pub id: Option<String>,
     /// Else the id and the first digits of a SHA-256 over all that decides the vectors.
@@ -66,13 +67,15 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
         normalised: settings.normalise.unwrap_or(files.normalise),
         prefix: settings.prefix.clone().unwrap_or_else(|| files.prefix.clone()),
         device: name_of(&device),
-        precision: "f32".into(),
+        precision: precision(settings.precision)?,
+        weight_bytes: 0,
     };
     let shards = files.weights.iter().map(|file| Shard::read(file)).collect::<Result<Vec<_>, _>>()?;
     info.fingerprint = match &settings.fingerprint {
         Some(fingerprint) => fingerprint.clone(),
         None => fingerprint(&info, &files, &shards)?,
     };
+    info.weight_bytes = shards.iter().map(|shard| shard.bytes.len()).sum();
     let encoder = Encoder::load(config, &Weights::open(&shards)?, &device)?;
     let token_settings = TokenSettings {
         prefix: &info.prefix,
@@ -82,6 +85,13 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
     };
     let tokenizer = TextTokenizer::read(&files.tokenizer, token_settings)?;
     Ok(BertEmbedder { info, tokenizer, encoder })
+}
+
+fn precision(choice: PrecisionChoice) -> Result<Precision, EmbedError> {
+    match choice {
+        PrecisionChoice::Auto | PrecisionChoice::Exactly(Precision::F32) => Ok(Precision::F32),
+        PrecisionChoice::Exactly(other) => Err(EmbedError::Device(format!("the precision {other} is not there yet"))),
+    }
 }
 
 fn folder_name(folder: &Path) -> String {
@@ -109,31 +119,54 @@ impl Embedder for BertEmbedder {
         &self.info
     }
 
-    fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
-        let tokens = self.tokenizer.encode(texts)?;
+    fn tokenize(&self, texts: &[&str], prefix: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
+        self.tokenizer.encode(texts, prefix)
+    }
+
+    fn forward(&self, texts: &[&TokenIds], output: Output) -> Result<Vec<f32>, EmbedError> {
+        self.check(texts)?;
+        let batches = batches_by_length(texts);
+        let parts: Vec<Vec<f32>> = batches
+            .par_iter()
+            .map(|batch| self.forward_batch(texts, batch, output))
+            .collect::<Result<_, _>>()
+            .map_err(|error| EmbedError::Forward(error.to_string()))?;
         let dimension = self.info.dimension;
-        let mut values = vec![0f32; tokens.len() * dimension];
-        let batches = batches_by_length(&tokens);
-        let vectors: Vec<Vec<f32>> =
-            batches.par_iter().map(|batch| self.embed_batch(&tokens, batch)).collect::<Result<_, _>>()?;
-        for (&text, vector) in batches.iter().flatten().zip(vectors.iter().flat_map(|v| v.chunks_exact(dimension))) {
-            values[text * dimension..][..dimension].copy_from_slice(vector);
+        let mut rows: Vec<&[f32]> = vec![&[]; texts.len()];
+        for (batch, part) in batches.iter().zip(&parts) {
+            let mut rest = part.as_slice();
+            for &text in batch {
+                let n_rows = if output == Output::Tokens { texts[text].ids.len() } else { 1 };
+                (rows[text], rest) = rest.split_at(n_rows * dimension);
+            }
         }
-        Ok(Embeddings {
-            dimension,
-            values,
-            n_tokens: tokens.iter().map(|text| text.ids.len()).sum(),
-            n_truncated: tokens.iter().filter(|text| text.truncated).count(),
-        })
+        Ok(rows.concat())
     }
 }
 
 impl BertEmbedder {
-    /// The vectors of these texts, one after the other.
-    fn embed_batch(&self, tokens: &[TokenIds], batch: &[usize]) -> Result<Vec<f32>, EmbedError> {
-        let texts: Vec<&TokenIds> = batch.iter().map(|&text| &tokens[text]).collect();
-        let hidden = self.encoder.forward(&texts).and_then(|hidden| hidden.flatten_all()?.to_vec1::<f32>());
-        let hidden = hidden.map_err(|error| EmbedError::Forward(error.to_string()))?;
+    fn check(&self, texts: &[&TokenIds]) -> Result<(), EmbedError> {
+        let max_tokens = self.info.max_tokens;
+        let n_words = self.encoder.n_words();
+        for text in texts {
+            if text.ids.is_empty() || text.ids.len() > max_tokens {
+                let n = text.ids.len();
+                return Err(EmbedError::Forward(format!("a text of {n} tokens; 1 to {max_tokens} are taken")));
+            }
+            if let Some(id) = text.ids.iter().find(|&&id| id as usize >= n_words) {
+                return Err(EmbedError::Forward(format!("no token has the id {id}; the model knows {n_words}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked for of these texts, one after the other.
+    fn forward_batch(&self, texts: &[&TokenIds], batch: &[usize], output: Output) -> candle_core::Result<Vec<f32>> {
+        let texts: Vec<&TokenIds> = batch.iter().map(|&text| texts[text]).collect();
+        let hidden = self.encoder.forward(&texts)?.flatten_all()?.to_vec1::<f32>()?;
+        if output == Output::Tokens {
+            return Ok(hidden);
+        }
         let mut vectors = Vec::with_capacity(texts.len() * self.info.dimension);
         let mut rest = hidden.as_slice();
         for text in texts {
@@ -147,7 +180,7 @@ impl BertEmbedder {
     /// One text's token vectors into its vector.
     fn pool(&self, rows: &[f32]) -> Vec<f32> {
         let dimension = self.info.dimension;
-        let mut vector = match self.info.pooling {
+        match self.info.pooling {
             Pooling::Cls => rows[..dimension].to_vec(),
             Pooling::Mean => {
                 let mut sum = vec![0f32; dimension];
@@ -158,18 +191,12 @@ impl BertEmbedder {
                 sum.iter_mut().for_each(|sum| *sum /= n_rows);
                 sum
             }
-        };
-        if self.info.normalised {
-            let length = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
-            let length = length.max(1e-12) as f32;
-            vector.iter_mut().for_each(|x| *x /= length);
         }
-        vector
     }
 }
 
 /// Texts of like length together, each batch within the token budget (or one text that is longer than it).
-fn batches_by_length(tokens: &[TokenIds]) -> Vec<Vec<usize>> {
+fn batches_by_length(tokens: &[&TokenIds]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..tokens.len()).collect();
     order.sort_by_key(|&text| std::cmp::Reverse(tokens[text].ids.len()));
     let mut batches: Vec<Vec<usize>> = Vec::new();

@@ -1,11 +1,17 @@
 //! The promises of [`Embedder`], on a tiny model of each family and on the real ones where they are present.
 
 use super::*;
+use crate::embed::Embeddings;
 use crate::embed::fixture::{self, Recorded, TINY, cosine};
 use proptest::prelude::*;
 
+/// What the recorded vectors are compared with.
+fn exact() -> LoadSettings {
+    LoadSettings { precision: PrecisionChoice::Exactly(Precision::F32), ..LoadSettings::default() }
+}
+
 fn load_default(folder: &Path) -> BertEmbedder {
-    load(folder, &LoadSettings::default()).unwrap()
+    load(folder, &exact()).unwrap()
 }
 
 /// The four tiny models, loaded once.
@@ -16,7 +22,7 @@ fn tiny_models() -> &'static [BertEmbedder] {
 
 /// The real models that are here, e5 with the prefix it wants.
 fn real_models() -> Vec<BertEmbedder> {
-    let prefix = LoadSettings { prefix: Some("query: ".into()), ..LoadSettings::default() };
+    let prefix = LoadSettings { prefix: Some("query: ".into()), ..exact() };
     let minilm = fixture::minilm().map(|folder| load_default(&folder));
     minilm.into_iter().chain(fixture::e5().map(|folder| load(&folder, &prefix).unwrap())).collect()
 }
@@ -84,7 +90,7 @@ proptest! {
     fn batches_hold_every_text_once_and_keep_to_the_budget(lengths in prop::collection::vec(1usize..600, 0..80)) {
         let tokens: Vec<TokenIds> =
             lengths.iter().map(|&length| TokenIds { ids: vec![0; length], truncated: false }).collect();
-        let batches = batches_by_length(&tokens);
+        let batches = batches_by_length(&tokens.iter().collect::<Vec<_>>());
         let mut seen: Vec<usize> = batches.iter().flatten().copied().collect();
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
@@ -129,7 +135,7 @@ fn no_texts_give_no_vectors() {
 
 #[test]
 fn a_text_too_long_is_cut_and_counted() {
-    let settings = LoadSettings { max_tokens: Some(6), ..LoadSettings::default() };
+    let settings = LoadSettings { max_tokens: Some(6), ..exact() };
     let model = load(&fixture::tiny("bert"), &settings).unwrap();
     let cut = model.embed(&["a b c d", "a b c d e", "a b c d f g h"]).unwrap();
     assert_eq!((cut.n_tokens, cut.n_truncated), (18, 2));
@@ -145,7 +151,7 @@ fn assert_equals_recorded(model: &BertEmbedder, texts: &[String], recorded: &Rec
     assert_eq!(texts.len(), recorded.vectors.len());
     assert_eq!(model.info.max_tokens.to_string(), recorded.about["max_tokens"]);
     assert_eq!(model.info.prefix, recorded.about["prefix"]);
-    for (row, tokens) in model.tokenizer.encode(&texts).unwrap().iter().enumerate() {
+    for (row, tokens) in model.tokenizer.encode(&texts, None).unwrap().iter().enumerate() {
         assert_eq!(tokens.ids.len(), recorded.n_tokens[row], "tokens of {:?}", texts[row]);
         assert_eq!(tokens.truncated, recorded.truncated[row], "cut of {:?}", texts[row]);
     }
@@ -184,7 +190,7 @@ fn the_real_models_equal_sentence_transformers() {
 fn pooling_is_the_mean_of_all_rows_or_the_first_and_normalising_keeps_the_direction() {
     let rows: Vec<f32> = [[3f32; 20], [1.0; 20], [2.0; 20]].concat();
     let pooled = |pooling, normalise| {
-        let settings = LoadSettings { pooling: Some(pooling), normalise: Some(normalise), ..LoadSettings::default() };
+        let settings = LoadSettings { pooling: Some(pooling), normalise: Some(normalise), ..exact() };
         load(&fixture::tiny("bert"), &settings).unwrap().pool(&rows)
     };
     assert_close(&pooled(Pooling::Mean, false), &[2.0; 20], "mean");
@@ -197,9 +203,10 @@ fn what_was_loaded_is_said_and_settings_win_over_files() {
     let roberta = &tiny_models()[1].info;
     assert_eq!((roberta.id.as_str(), roberta.dimension, roberta.max_tokens), ("roberta", 20, 40));
     assert_eq!((roberta.pooling, roberta.normalised, roberta.prefix.as_str()), (Pooling::Cls, false, "hello: "));
-    assert_eq!((roberta.device.as_str(), roberta.precision.as_str()), ("cpu", "f32"));
+    assert_eq!((roberta.device.as_str(), roberta.precision), ("cpu", Precision::F32));
     let settings = LoadSettings {
         device: DeviceChoice::Cpu,
+        precision: PrecisionChoice::Auto,
         id: Some("shop".into()),
         fingerprint: Some("shop@1".into()),
         pooling: Some(Pooling::Mean),

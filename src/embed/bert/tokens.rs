@@ -1,6 +1,6 @@
 //! Texts into token ids: `tokenizer.json` as it is, but for its truncation and padding, which are the model's to say.
 
-use crate::embed::EmbedError;
+use crate::embed::{EmbedError, TokenIds};
 use rayon::prelude::*;
 use std::path::Path;
 use tokenizers::normalizers::{Lowercase, Sequence};
@@ -18,14 +18,6 @@ pub struct TokenSettings<'a> {
     pub lower_case: bool,
     /// Rows of the model's table of words: no token may have a higher id.
     pub n_words: usize,
-}
-
-/// One text's tokens, the special ones included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenIds {
-    pub ids: Vec<u32>,
-    /// Whether the text was longer than the model takes.
-    pub truncated: bool,
 }
 
 pub struct TextTokenizer {
@@ -62,16 +54,17 @@ impl TextTokenizer {
         Ok(Self { tokenizer, prefix: settings.prefix.to_owned() })
     }
 
-    /// Tokens of every text, in the texts' order.
+    /// Tokens of every text, in the texts' order; `prefix` goes before each, None is the model's own.
     ///
     /// A text is never cut before it is tokenised: a normaliser may drop or merge any number of characters, so no
     /// count of characters is sure to hold the first tokens. All the family's tokenisers take linear time anyhow.
-    pub fn encode(&self, texts: &[&str]) -> Result<Vec<TokenIds>, EmbedError> {
-        texts.par_iter().map(|text| self.encode_one(text)).collect()
+    pub fn encode(&self, texts: &[&str], prefix: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
+        let prefix = prefix.unwrap_or(&self.prefix);
+        texts.par_iter().map(|text| self.encode_one(text, prefix)).collect()
     }
 
-    fn encode_one(&self, text: &str) -> Result<TokenIds, EmbedError> {
-        let encoding = match self.prefix.as_str() {
+    fn encode_one(&self, text: &str, prefix: &str) -> Result<TokenIds, EmbedError> {
+        let encoding = match prefix {
             "" => self.tokenizer.encode_fast(text, true),
             prefix => self.tokenizer.encode_fast(format!("{prefix}{text}"), true),
         };

@@ -20,7 +20,7 @@ pub use settings::{SourceSettings, models_dir};
 use super::bert::LoadSettings;
 use super::catalogue::{Catalogue, CatalogueFile, CatalogueModel, Source, catalogue};
 use super::device::DeviceChoice;
-use super::{EmbedError, Pooling};
+use super::{EmbedError, Pooling, PrecisionChoice};
 use files::{Depth, Slot, check_all, check_one};
 use hub::HubSource;
 use pip::PipSource;
@@ -46,9 +46,10 @@ pub struct Resolved {
 
 impl Resolved {
     /// For [`super::load`].
-    pub fn load_settings(&self, device: DeviceChoice) -> LoadSettings {
+    pub fn load_settings(&self, device: DeviceChoice, precision: PrecisionChoice) -> LoadSettings {
         LoadSettings {
             device,
+            precision,
             id: Some(self.id.clone()),
             fingerprint: self.fingerprint.clone(),
             pooling: self.pooling,

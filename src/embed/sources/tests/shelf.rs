@@ -47,7 +47,7 @@ fn a_name_or_alias_resolves_to_a_fetched_checked_folder_with_the_catalogue_s_wor
     assert_eq!(resolved, expected);
     assert_eq!(bench.resolve("tiny").unwrap(), expected);
     assert_eq!(mirror.asked().len(), 3);
-    let settings = expected.load_settings(DeviceChoice::Cpu);
+    let settings = expected.load_settings(DeviceChoice::Cpu, crate::embed::PrecisionChoice::Auto);
     assert_eq!((settings.id.as_deref(), settings.prefix.as_deref()), (Some("tiny"), Some("query: ")));
 }
 
