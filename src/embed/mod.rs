@@ -6,6 +6,7 @@ mod device;
 #[cfg(test)]
 mod fixture;
 mod folder;
+mod kernels;
 mod precision;
 mod queue;
 mod registry;

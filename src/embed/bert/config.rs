@@ -1,6 +1,7 @@
 //! `config.json`: which of the family's shapes the folder holds, checked before any weight is read.
 
 use crate::embed::EmbedError;
+use crate::embed::kernels::Activation;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -12,16 +13,6 @@ pub enum Family {
     Roberta,
     /// BERT without token types, under other names.
     DistilBert,
-}
-
-/// The feed-forward layer's non-linearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// x Φ(x) with the exact error function.
-    Gelu,
-    /// The approximation of GELU by tanh (Hendrycks and Gimpel, 2016, section 2).
-    GeluTanh,
-    Relu,
 }
 
 /// The shape of the encoder, as checked.

@@ -1,22 +1,22 @@
 //! Any encoder of the BERT family, from a folder to vectors that equal those of sentence-transformers.
 
-mod attention;
 #[cfg(test)]
 mod bad_folders;
 mod config;
 mod encoder;
-mod kernels;
-mod simd;
+mod plan;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod weights;
 
 use super::device::{DeviceChoice, name_of};
+use super::kernels::Team;
 use super::folder::ModelFolder;
-use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, Precision, PrecisionChoice, TokenIds};
+use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, PrecisionChoice, TokenIds};
 use config::BertConfig;
 use encoder::Encoder;
+use plan::Plan;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -24,7 +24,7 @@ use tokens::{TextTokenizer, TokenSettings};
 use weights::{Shard, Weights};
 
 /// Tokens of a sub-batch: enough to keep the matrix products busy, few enough to bound the memory.
-const TOKENS_PER_BATCH: usize = 2048;
+const TOKENS_PER_BATCH: usize = 768;
 
 /// How to load a folder. What is None is read from the folder's files.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +55,7 @@ pub struct BertEmbedder {
 /// [`EmbedError::MissingFile`] and [`EmbedError::BadFile`] for the folder, [`EmbedError::Device`] for the device.
 pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, EmbedError> {
     let device = settings.device.open()?;
+    let plan = Plan::choose(settings.precision)?;
     let files = ModelFolder::read(folder)?;
     let config = BertConfig::read(&files.config)?;
     let asked = settings.max_tokens.or(files.max_tokens).unwrap_or(usize::MAX);
@@ -67,7 +68,7 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
         normalised: settings.normalise.unwrap_or(files.normalise),
         prefix: settings.prefix.clone().unwrap_or_else(|| files.prefix.clone()),
         device: name_of(&device),
-        precision: precision(settings.precision)?,
+        precision: plan.precision,
         weight_bytes: 0,
     };
     let shards = files.weights.iter().map(|file| Shard::read(file)).collect::<Result<Vec<_>, _>>()?;
@@ -75,8 +76,9 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
         Some(fingerprint) => fingerprint.clone(),
         None => fingerprint(&info, &files, &shards)?,
     };
-    info.weight_bytes = shards.iter().map(|shard| shard.bytes.len()).sum();
-    let encoder = Encoder::load(config, &Weights::open(&shards)?, &device)?;
+    let encoder = Encoder::load(config, &Weights::open(&shards)?, plan)?;
+    info.weight_bytes = encoder.n_bytes();
+    drop(shards);
     let token_settings = TokenSettings {
         prefix: &info.prefix,
         max_tokens: info.max_tokens,
@@ -85,13 +87,6 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
     };
     let tokenizer = TextTokenizer::read(&files.tokenizer, token_settings)?;
     Ok(BertEmbedder { info, tokenizer, encoder })
-}
-
-fn precision(choice: PrecisionChoice) -> Result<Precision, EmbedError> {
-    match choice {
-        PrecisionChoice::Auto | PrecisionChoice::Exactly(Precision::F32) => Ok(Precision::F32),
-        PrecisionChoice::Exactly(other) => Err(EmbedError::Device(format!("the precision {other} is not there yet"))),
-    }
 }
 
 fn folder_name(folder: &Path) -> String {
@@ -126,11 +121,10 @@ impl Embedder for BertEmbedder {
     fn forward(&self, texts: &[&TokenIds], output: Output) -> Result<Vec<f32>, EmbedError> {
         self.check(texts)?;
         let batches = batches_by_length(texts);
-        let parts: Vec<Vec<f32>> = batches
-            .par_iter()
-            .map(|batch| self.forward_batch(texts, batch, output))
-            .collect::<Result<_, _>>()
-            .map_err(|error| EmbedError::Forward(error.to_string()))?;
+        let parts: Vec<Vec<f32>> = match &batches[..] {
+            [only] => vec![self.forward_batch(texts, only, output, Team::Together)],
+            _ => batches.par_iter().map(|batch| self.forward_batch(texts, batch, output, Team::Alone)).collect(),
+        };
         let dimension = self.info.dimension;
         let mut rows: Vec<&[f32]> = vec![&[]; texts.len()];
         for (batch, part) in batches.iter().zip(&parts) {
@@ -161,33 +155,28 @@ impl BertEmbedder {
     }
 
     /// What is asked for of these texts, one after the other.
-    fn forward_batch(&self, texts: &[&TokenIds], batch: &[usize], output: Output) -> candle_core::Result<Vec<f32>> {
+    fn forward_batch(&self, texts: &[&TokenIds], batch: &[usize], output: Output, team: Team) -> Vec<f32> {
         let texts: Vec<&TokenIds> = batch.iter().map(|&text| texts[text]).collect();
-        let hidden = self.encoder.forward(&texts)?.flatten_all()?.to_vec1::<f32>()?;
-        if output == Output::Tokens {
-            return Ok(hidden);
-        }
-        let mut vectors = Vec::with_capacity(texts.len() * self.info.dimension);
-        let mut rest = hidden.as_slice();
-        for text in texts {
-            let (rows, after) = rest.split_at(text.ids.len() * self.info.dimension);
-            vectors.extend(self.pool(rows));
-            rest = after;
-        }
-        Ok(vectors)
+        let mut vectors = Vec::new();
+        let (dimension, width) = (self.info.dimension, self.encoder.width());
+        self.encoder.forward(&texts, team, |rows| match output {
+            Output::Tokens => rows.chunks_exact(width).for_each(|row| vectors.extend_from_slice(&row[..dimension])),
+            Output::Pooled => vectors.extend(self.pool(rows)),
+        });
+        vectors
     }
 
     /// One text's token vectors into its vector.
     fn pool(&self, rows: &[f32]) -> Vec<f32> {
-        let dimension = self.info.dimension;
+        let (dimension, width) = (self.info.dimension, self.encoder.width());
         match self.info.pooling {
             Pooling::Cls => rows[..dimension].to_vec(),
             Pooling::Mean => {
                 let mut sum = vec![0f32; dimension];
-                for row in rows.chunks_exact(dimension) {
+                for row in rows.chunks_exact(width) {
                     sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
                 }
-                let n_rows = (rows.len() / dimension) as f32;
+                let n_rows = (rows.len() / width) as f32;
                 sum.iter_mut().for_each(|sum| *sum /= n_rows);
                 sum
             }
