@@ -15,7 +15,7 @@ pub use bert::{BertEmbedder, LoadSettings, load};
 pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, CatalogueModel, DEFAULT_MODEL, Source, catalogue};
 pub use device::DeviceChoice;
 pub use precision::{Precision, PrecisionChoice};
-pub use queue::{EmbedQueue, Lane};
+pub use queue::{Ask, EmbedQueue, Lane};
 pub use registry::{ModelSettings, Models};
 pub use sources::{
     FileCheck, FileState, LoggedProgress, ModelListing, Presence, PullProgress, Resolved, SilentProgress,
@@ -24,6 +24,7 @@ pub use sources::{
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How token vectors become one text vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,8 @@ pub struct ModelInfo {
     pub precision: Precision,
     /// Bytes its weights take in memory.
     pub weight_bytes: usize,
+    /// Token ids are below this.
+    pub vocabulary_size: usize,
 }
 
 impl ModelInfo {
@@ -128,9 +131,12 @@ pub enum EmbedError {
     /// The device asked for is not to be had.
     #[error("{0}")]
     Device(String),
-    /// The model's queue is full: come back later.
-    #[error("the embedding queue is full")]
-    Busy,
+    /// The model's queue is full: come back when what waits now is done.
+    #[error("the embedding queue is full; try again in {} s", retry_after.as_secs())]
+    Busy { retry_after: Duration },
+    /// The moment after which the caller has no use for the answer came before the answer.
+    #[error("the deadline passed before the model had an answer")]
+    DeadlinePassed,
     /// The forward pass itself failed.
     #[error("the model failed: {0}")]
     Forward(String),

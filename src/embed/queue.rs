@@ -3,10 +3,10 @@
 //! Interactive requests go first; bulk work comes in chunks, so that an interactive request waits for one chunk at most. What
 //! does not fit is refused at once. A request whose caller is gone by the time its turn comes is never computed.
 
-use super::{EmbedError, Embedder, Embeddings, ModelInfo};
+use super::{EmbedError, Embedder, Embeddings, ModelInfo, Output, TokenIds};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Who waits for the answer.
@@ -18,13 +18,23 @@ pub enum Lane {
     Bulk,
 }
 
+/// What is asked of the model, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    pub lane: Lane,
+    pub output: Output,
+    /// The answer is worth nothing after this moment.
+    pub deadline: Option<Instant>,
+}
+
 /// Texts that may wait, all lanes together.
 const CAPACITY_TEXTS: usize = 8_192;
 
 struct Entry {
-    texts: Vec<String>,
+    texts: Vec<TokenIds>,
+    ask: Ask,
     asked_at: Instant,
-    answer: oneshot::Sender<Result<Embeddings, EmbedError>>,
+    answer: oneshot::Sender<Result<Vec<f32>, EmbedError>>,
 }
 
 #[derive(Default)]
@@ -67,6 +77,7 @@ impl Shared {
 /// A model with its thread; dropping it ends the thread once what waits is done.
 pub struct EmbedQueue {
     shared: Arc<Shared>,
+    embedder: Arc<dyn Embedder>,
     info: ModelInfo,
 }
 
@@ -76,42 +87,71 @@ impl EmbedQueue {
     pub fn start(embedder: Arc<dyn Embedder>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let info = embedder.info().clone();
-        let (queue, id) = (Arc::clone(&shared), info.id.clone());
+        let (queue, model, id) = (Arc::clone(&shared), Arc::clone(&embedder), info.id.clone());
         std::thread::Builder::new().name("model".into()).spawn(move || {
             crate::compute::step_back();
             while let Some(entry) = queue.next() {
-                serve(&*embedder, &id, entry);
+                serve(&*model, &id, entry);
             }
         })?;
-        Ok(Self { shared, info })
+        Ok(Self { shared, embedder, info })
     }
 
     pub fn info(&self) -> &ModelInfo {
         &self.info
     }
 
-    /// Vectors of the texts, in their order.
+    /// Tokens of the texts, in their order, made off the async runtime's threads; `prefix` goes before each, None is the
+    /// model's own.
     ///
     /// # Errors
-    /// [`EmbedError::Busy`] at once when the queue is full; [`EmbedError::Forward`] when the model fails.
-    pub async fn embed(&self, lane: Lane, texts: Vec<String>) -> Result<Embeddings, EmbedError> {
+    /// [`EmbedError::Forward`] when the tokeniser fails.
+    pub async fn tokenize(&self, texts: Vec<String>, prefix: Option<String>) -> Result<Vec<TokenIds>, EmbedError> {
+        let embedder = Arc::clone(&self.embedder);
+        let work = move || {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            embedder.tokenize(&texts, prefix.as_deref())
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|_| EmbedError::Forward("the tokeniser panicked".into()))?
+    }
+
+    /// What the model makes of the tokens, in their order: a row a text, pooled and not normalised, or a row a token.
+    ///
+    /// # Errors
+    /// [`EmbedError::Busy`] at once when the queue is full; [`EmbedError::DeadlinePassed`]; [`EmbedError::Forward`] when the
+    /// model fails or does not take these tokens.
+    pub async fn forward(&self, ask: Ask, tokens: Vec<TokenIds>) -> Result<Vec<f32>, EmbedError> {
         let (answer, answered) = oneshot::channel();
         {
             let mut waiting = self.shared.lock();
             // A request larger than the whole queue is taken when nothing else waits.
-            if waiting.n_texts > 0 && waiting.n_texts + texts.len() > CAPACITY_TEXTS {
+            if waiting.n_texts > 0 && waiting.n_texts + tokens.len() > CAPACITY_TEXTS {
                 metrics::counter!("clientele_embed_refused_total", "model" => self.info.id.clone()).increment(1);
-                return Err(EmbedError::Busy);
+                return Err(EmbedError::Busy { retry_after: Duration::from_secs(1) });
             }
-            waiting.n_texts += texts.len();
-            let entry = Entry { texts, asked_at: Instant::now(), answer };
-            match lane {
+            waiting.n_texts += tokens.len();
+            let entry = Entry { texts: tokens, ask, asked_at: Instant::now(), answer };
+            match ask.lane {
                 Lane::Interactive => waiting.interactive.push_back(entry),
                 Lane::Bulk => waiting.bulk.push_back(entry),
             }
         }
         self.shared.wake.notify_one();
         answered.await.map_err(|_| EmbedError::Forward("the model's thread is gone".into()))?
+    }
+
+    /// Vectors of the texts, in their order, with the model's own prefix; of unit length if the model's are.
+    ///
+    /// # Errors
+    /// As the two steps.
+    pub async fn embed(&self, lane: Lane, texts: Vec<String>) -> Result<Embeddings, EmbedError> {
+        let tokens = self.tokenize(texts, None).await?;
+        let n_tokens = tokens.iter().map(|text| text.ids.len()).sum();
+        let n_truncated = tokens.iter().filter(|text| text.truncated).count();
+        let mut values = self.forward(Ask { lane, output: Output::Pooled, deadline: None }, tokens).await?;
+        self.info.finish(&mut values);
+        Ok(Embeddings { dimension: self.info.dimension, values, n_tokens, n_truncated })
     }
 }
 
@@ -125,17 +165,22 @@ impl Drop for EmbedQueue {
 /// Computes one entry. A model that panics answers with an error, and its thread goes on.
 fn serve(embedder: &dyn Embedder, id: &str, entry: Entry) {
     let waited = entry.asked_at.elapsed();
-    let texts: Vec<&str> = entry.texts.iter().map(String::as_str).collect();
-    let work = || crate::compute::for_model(|| embedder.embed(&texts));
+    if entry.ask.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        let _ = entry.answer.send(Err(EmbedError::DeadlinePassed));
+        return;
+    }
+    let texts: Vec<&TokenIds> = entry.texts.iter().collect();
+    let work = || crate::compute::for_model(|| embedder.forward(&texts, entry.ask.output));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(EmbedError::Forward("the forward pass panicked".into())));
     let label = id.to_owned();
     metrics::histogram!("clientele_embed_wait_seconds", "model" => label.clone()).record(waited.as_secs_f64());
-    if let Ok(embeddings) = &result {
+    if result.is_ok() {
+        let n_tokens: usize = texts.iter().map(|text| text.ids.len()).sum();
+        let n_truncated = texts.iter().filter(|text| text.truncated).count();
         metrics::counter!("clientele_embed_texts_total", "model" => label.clone()).increment(texts.len() as u64);
-        metrics::counter!("clientele_embed_tokens_total", "model" => label.clone())
-            .increment(embeddings.n_tokens as u64);
-        metrics::counter!("clientele_embed_truncated_total", "model" => label).increment(embeddings.n_truncated as u64);
+        metrics::counter!("clientele_embed_tokens_total", "model" => label.clone()).increment(n_tokens as u64);
+        metrics::counter!("clientele_embed_truncated_total", "model" => label).increment(n_truncated as u64);
     }
     // The caller may have gone meanwhile; then nobody misses the answer.
     let _ = entry.answer.send(result);
@@ -159,20 +204,16 @@ mod tests {
             &self.info
         }
 
-        fn tokenize(&self, _: &[&str], _: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
-            unreachable!("embed below does without")
+        fn tokenize(&self, texts: &[&str], _: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
+            Ok(texts.iter().map(|text| tokens(text)).collect())
         }
 
-        fn forward(&self, _: &[&TokenIds], _: Output) -> Result<Vec<f32>, EmbedError> {
-            unreachable!("embed below does without")
-        }
-
-        fn embed(&self, texts: &[&str]) -> Result<Embeddings, EmbedError> {
-            self.seen.send(texts[0].to_owned()).unwrap();
+        fn forward(&self, texts: &[&TokenIds], _: Output) -> Result<Vec<f32>, EmbedError> {
+            let first: String = texts[0].ids.iter().filter_map(|&id| char::from_u32(id)).collect();
+            self.seen.send(first.clone()).unwrap();
             self.go.lock().unwrap_or_else(PoisonError::into_inner).recv().unwrap();
-            assert_ne!(texts[0], "panic");
-            let values = texts.iter().map(|text| text.len() as f32).collect();
-            Ok(Embeddings { dimension: 1, values, n_tokens: texts.len(), n_truncated: 0 })
+            assert_ne!(first, "panic");
+            Ok(texts.iter().map(|text| text.ids.len() as f32).collect())
         }
     }
 
@@ -190,9 +231,14 @@ mod tests {
             device: "cpu".into(),
             precision: super::super::Precision::F32,
             weight_bytes: 0,
+            vocabulary_size: 256,
         };
         let queue = EmbedQueue::start(Arc::new(Gate { info, seen, go: Mutex::new(gate) })).unwrap();
         (Arc::new(queue), asked, go)
+    }
+
+    fn tokens(text: &str) -> TokenIds {
+        TokenIds { ids: text.bytes().map(u32::from).collect(), truncated: false }
     }
 
     fn ask(
@@ -200,9 +246,10 @@ mod tests {
         lane: Lane,
         text: &str,
         n: usize,
-    ) -> tokio::task::JoinHandle<Result<Embeddings, EmbedError>> {
-        let (queue, texts) = (Arc::clone(queue), vec![text.to_owned(); n]);
-        tokio::spawn(async move { queue.embed(lane, texts).await })
+    ) -> tokio::task::JoinHandle<Result<Vec<f32>, EmbedError>> {
+        let (queue, tokens) = (Arc::clone(queue), vec![tokens(text); n]);
+        let ask = Ask { lane, output: Output::Pooled, deadline: None };
+        tokio::spawn(async move { queue.forward(ask, tokens).await })
     }
 
     /// Lets spawned tasks run until they wait.
@@ -237,7 +284,7 @@ mod tests {
         asked.recv().unwrap();
         let full = ask(&queue, Lane::Bulk, "full", CAPACITY_TEXTS);
         settle().await;
-        assert!(matches!(queue.embed(Lane::Interactive, vec!["late".into()]).await, Err(EmbedError::Busy)));
+        assert!(matches!(queue.embed(Lane::Interactive, vec!["late".into()]).await, Err(EmbedError::Busy { .. })));
         (0..3).for_each(|_| go.send(()).unwrap());
         first.await.unwrap().unwrap();
         full.await.unwrap().unwrap();

@@ -32,6 +32,7 @@ impl WordModel {
             device: "cpu".into(),
             precision: Precision::F32,
             weight_bytes: 0,
+            vocabulary_size: usize::MAX,
         })
     }
 }

@@ -69,6 +69,7 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
         device: name_of(&device),
         precision: precision(settings.precision)?,
         weight_bytes: 0,
+        vocabulary_size: 0,
     };
     let shards = files.weights.iter().map(|file| Shard::read(file)).collect::<Result<Vec<_>, _>>()?;
     info.fingerprint = match &settings.fingerprint {
@@ -77,6 +78,7 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
     };
     info.weight_bytes = shards.iter().map(|shard| shard.bytes.len()).sum();
     let encoder = Encoder::load(config, &Weights::open(&shards)?, &device)?;
+    info.vocabulary_size = encoder.n_words();
     let token_settings = TokenSettings {
         prefix: &info.prefix,
         max_tokens: info.max_tokens,
