@@ -33,6 +33,7 @@ pub enum Code {
     NoLiveVersion,
     RequestTimeout,
     Busy,
+    DeadlinePassed,
     StoreUnavailable,
     Internal,
 }
@@ -69,6 +70,12 @@ pub const TABLE: &[(Code, &str, StatusCode, &str)] = &[
     (Code::NoLiveVersion, "no_live_version", StatusCode::CONFLICT, "The segmentation has not been fitted yet"),
     (Code::RequestTimeout, "request_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
     (Code::Busy, "busy", StatusCode::TOO_MANY_REQUESTS, "The service has too much to do"),
+    (
+        Code::DeadlinePassed,
+        "deadline_passed",
+        StatusCode::GATEWAY_TIMEOUT,
+        "The answer was not there by the request's deadline",
+    ),
     (Code::StoreUnavailable, "store_unavailable", StatusCode::SERVICE_UNAVAILABLE, "The store does not answer"),
     (Code::Internal, "internal", StatusCode::INTERNAL_SERVER_ERROR, "Something broke"),
 ];
@@ -198,7 +205,16 @@ impl From<EmbedError> for ApiError {
     fn from(error: EmbedError) -> Self {
         match error {
             EmbedError::Unknown { .. } => Self::new(Code::UnknownModel, error.to_string()),
-            EmbedError::Busy => Self::new(Code::Busy, "the model has a full queue; try again shortly"),
+            EmbedError::Busy { retry_after } => {
+                // Whole seconds, rounded up: a client that comes back then finds room.
+                let seconds = retry_after.as_secs_f64().ceil().clamp(1.0, 3_600.0) as u32;
+                Self { retry_after_s: Some(seconds), ..Self::new(Code::Busy, error.to_string()) }
+            }
+            EmbedError::BadTokens { .. } => Self::new(Code::InvalidField, error.to_string()),
+            EmbedError::DeadlinePassed => Self::new(
+                Code::DeadlinePassed,
+                "the model had no answer by the deadline; allow more time, or try when less is waiting",
+            ),
             EmbedError::Forward(_) => {
                 tracing::error!(%error, "the model failed");
                 Self::new(Code::Internal, "the model failed; the service's log says how")

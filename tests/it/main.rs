@@ -10,6 +10,7 @@ mod crash;
 mod documents;
 mod jobs;
 mod program;
+mod queue;
 mod server;
 mod shapes;
 mod story;

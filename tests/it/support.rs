@@ -32,6 +32,7 @@ impl WordModel {
             device: "cpu".into(),
             precision: Precision::F32,
             weight_bytes: 0,
+            vocabulary_size: usize::MAX,
         })
     }
 }
@@ -49,6 +50,8 @@ impl Embedder for WordModel {
         };
         let tokens = |text: &&str| {
             let mut ids: Vec<u32> = text.split_whitespace().map(hash).collect();
+            // Every text has a token, as real models' special ones see to.
+            ids.extend(ids.is_empty().then_some(0));
             let truncated = ids.len() > self.0.max_tokens;
             ids.truncate(self.0.max_tokens);
             TokenIds { ids, truncated }

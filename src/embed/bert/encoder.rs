@@ -3,14 +3,17 @@
 //! The texts of a batch stand one after the other in `[n_tokens, width]`. There is no padding between them, so nothing is
 //! computed in vain and no mask is needed; `width` is the hidden size up to the next whole panel.
 
-#![expect(unsafe_code, reason = "the kernels' steps share buffers among threads; a step is over before the next begins")]
+#![expect(
+    unsafe_code,
+    reason = "the kernels' steps share buffers among threads; a step is over before the next begins"
+)]
 
 use super::config::{BertConfig, Family};
 use super::plan::{Plan, outputs_in_order};
 use super::weights::{Embeddings, LayerWeights, Linear, Scaling, Weights};
 use crate::embed::kernels::{
-    Attention, Destination, Finish, HeadShape, Isa, Kernel, Lines, Norm, PANEL, Pack, Panels, Shared, Source, Team, Word,
-    WordRows, add_rows, norm_rows,
+    Attention, Destination, Finish, HeadShape, Isa, Kernel, Lines, Norm, PANEL, Pack, Panels, Shared, Source, Team,
+    Word, WordRows, add_rows, norm_rows,
 };
 use crate::embed::{EmbedError, TokenIds};
 use std::ops::Range;
@@ -205,11 +208,27 @@ impl Encoder {
         self.finished(finish, &layer.up, words, rows, 0, team);
     }
 
-    fn product(&self, dense: &Dense, words: &WordRows, rows: Range<usize>, to: Destination<'_>, to_row: usize, team: Team) {
+    fn product(
+        &self,
+        dense: &Dense,
+        words: &WordRows,
+        rows: Range<usize>,
+        to: Destination<'_>,
+        to_row: usize,
+        team: Team,
+    ) {
         self.finished(Finish { bias: &dense.bias, activation: None, to }, dense, words, rows, to_row, team);
     }
 
-    fn finished(&self, finish: Finish<'_>, dense: &Dense, words: &WordRows, rows: Range<usize>, to_row: usize, team: Team) {
+    fn finished(
+        &self,
+        finish: Finish<'_>,
+        dense: &Dense,
+        words: &WordRows,
+        rows: Range<usize>,
+        to_row: usize,
+        team: Team,
+    ) {
         let source = Source { team, isa: self.isa, kernel: dense.kernel, rows: words, range: rows };
         // SAFETY: callers make the destination of a buffer that they alone borrow for writing.
         unsafe { finish.product(source, &dense.weights, to_row) }
@@ -284,7 +303,9 @@ impl Table {
         match self {
             Self::F32(numbers) => to.copy_from_slice(&numbers[range]),
             Self::Bf16(numbers) => {
-                to.iter_mut().zip(&numbers[range]).for_each(|(to, x)| *to = f32::from_bits(u32::from(x.to_bits()) << 16));
+                to.iter_mut()
+                    .zip(&numbers[range])
+                    .for_each(|(to, x)| *to = f32::from_bits(u32::from(x.to_bits()) << 16));
             }
         }
     }

@@ -11,8 +11,8 @@ mod tokens;
 mod weights;
 
 use super::device::{DeviceChoice, name_of};
-use super::kernels::Team;
 use super::folder::ModelFolder;
+use super::kernels::Team;
 use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, PrecisionChoice, TokenIds};
 use config::BertConfig;
 use encoder::Encoder;
@@ -23,8 +23,11 @@ use std::path::Path;
 use tokens::{TextTokenizer, TokenSettings};
 use weights::{Shard, Weights};
 
-/// Tokens of a sub-batch: enough to keep the matrix products busy, few enough to bound the memory.
-const TOKENS_PER_BATCH: usize = 768;
+/// Tokens of a sub-batch: enough for the matrix products to be at their best, few enough for what lies between two of them to
+/// stay in a core's own caches.
+const TOKENS_PER_BATCH: usize = 192;
+/// So few tokens are shared by all threads: each would wait for the weights alone, and somebody waits for the answer.
+const TOKENS_FOR_A_TEAM: usize = 96;
 
 /// How to load a folder. What is None is read from the folder's files.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +57,11 @@ pub struct BertEmbedder {
 /// # Errors
 /// [`EmbedError::MissingFile`] and [`EmbedError::BadFile`] for the folder, [`EmbedError::Device`] for the device.
 pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, EmbedError> {
+    load_with(folder, settings, Plan::choose(settings.precision)?)
+}
+
+fn load_with(folder: &Path, settings: &LoadSettings, plan: Plan) -> Result<BertEmbedder, EmbedError> {
     let device = settings.device.open()?;
-    let plan = Plan::choose(settings.precision)?;
     let files = ModelFolder::read(folder)?;
     let config = BertConfig::read(&files.config)?;
     let asked = settings.max_tokens.or(files.max_tokens).unwrap_or(usize::MAX);
@@ -70,14 +76,20 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
         device: name_of(&device),
         precision: plan.precision,
         weight_bytes: 0,
+        vocabulary_size: 0,
     };
     let shards = files.weights.iter().map(|file| Shard::read(file)).collect::<Result<Vec<_>, _>>()?;
     info.fingerprint = match &settings.fingerprint {
         Some(fingerprint) => fingerprint.clone(),
         None => fingerprint(&info, &files, &shards)?,
     };
+    // Vectors of another precision are near, but they are not the same.
+    if !plan.is_exact() {
+        info.fingerprint += &format!("+{}", plan.precision);
+    }
     let encoder = Encoder::load(config, &Weights::open(&shards)?, plan)?;
     info.weight_bytes = encoder.n_bytes();
+    info.vocabulary_size = encoder.n_words();
     drop(shards);
     let token_settings = TokenSettings {
         prefix: &info.prefix,
@@ -120,7 +132,7 @@ impl Embedder for BertEmbedder {
 
     fn forward(&self, texts: &[&TokenIds], output: Output) -> Result<Vec<f32>, EmbedError> {
         self.check(texts)?;
-        let batches = batches_by_length(texts);
+        let batches = batches_by_length(texts, rayon::current_num_threads());
         let parts: Vec<Vec<f32>> = match &batches[..] {
             [only] => vec![self.forward_batch(texts, only, output, Team::Together)],
             _ => batches.par_iter().map(|batch| self.forward_batch(texts, batch, output, Team::Alone)).collect(),
@@ -184,8 +196,15 @@ impl BertEmbedder {
     }
 }
 
-/// Texts of like length together, each batch within the token budget (or one text that is longer than it).
-fn batches_by_length(tokens: &[&TokenIds]) -> Vec<Vec<usize>> {
+/// Texts of like length together, in batches that keep `n_threads` threads busy to the end: each within the token budget, or
+/// one text that is longer than it.
+fn batches_by_length(tokens: &[&TokenIds], n_threads: usize) -> Vec<Vec<usize>> {
+    let n_tokens: usize = tokens.iter().map(|text| text.ids.len()).sum();
+    if n_tokens <= TOKENS_FOR_A_TEAM && !tokens.is_empty() {
+        return vec![(0..tokens.len()).collect()];
+    }
+    let n_batches = n_tokens.div_ceil(TOKENS_PER_BATCH).next_multiple_of(n_threads.max(1));
+    let budget = n_tokens.div_ceil(n_batches.max(1));
     let mut order: Vec<usize> = (0..tokens.len()).collect();
     order.sort_by_key(|&text| std::cmp::Reverse(tokens[text].ids.len()));
     let mut batches: Vec<Vec<usize>> = Vec::new();
@@ -193,7 +212,7 @@ fn batches_by_length(tokens: &[&TokenIds]) -> Vec<Vec<usize>> {
     for text in order {
         let length = tokens[text].ids.len();
         match batches.last_mut() {
-            Some(batch) if n_tokens + length <= TOKENS_PER_BATCH => {
+            Some(batch) if n_tokens + length <= budget => {
                 batch.push(text);
                 n_tokens += length;
             }

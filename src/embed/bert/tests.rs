@@ -1,8 +1,9 @@
 //! The promises of [`Embedder`], on a tiny model of each family and on the real ones where they are present.
 
 use super::*;
-use crate::embed::Embeddings;
 use crate::embed::fixture::{self, Recorded, TINY, cosine};
+use crate::embed::kernels::Isa;
+use crate::embed::{Embeddings, Precision};
 use proptest::prelude::*;
 
 /// What the recorded vectors are compared with.
@@ -87,15 +88,18 @@ proptest! {
     }
 
     #[test]
-    fn batches_hold_every_text_once_and_keep_to_the_budget(lengths in prop::collection::vec(1usize..600, 0..80)) {
+    fn batches_hold_every_text_once_and_keep_to_the_budget(
+        lengths in prop::collection::vec(1usize..600, 0..80), n_threads in 1usize..9
+    ) {
         let tokens: Vec<TokenIds> =
             lengths.iter().map(|&length| TokenIds { ids: vec![0; length], truncated: false }).collect();
-        let batches = batches_by_length(&tokens.iter().collect::<Vec<_>>());
+        let batches = batches_by_length(&tokens.iter().collect::<Vec<_>>(), n_threads);
         let mut seen: Vec<usize> = batches.iter().flatten().copied().collect();
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
         for batch in &batches {
-            prop_assert!(batch.iter().map(|&text| lengths[text]).sum::<usize>() <= TOKENS_PER_BATCH);
+            let n_tokens = batch.iter().map(|&text| lengths[text]).sum::<usize>();
+            prop_assert!(n_tokens <= TOKENS_PER_BATCH || batch.len() == 1);
         }
     }
 }
@@ -191,7 +195,16 @@ fn pooling_is_the_mean_of_all_rows_or_the_first_and_normalising_keeps_the_direct
     let rows: Vec<f32> = [[3f32; 20], [1.0; 20], [2.0; 20]].concat();
     let pooled = |pooling, normalise| {
         let settings = LoadSettings { pooling: Some(pooling), normalise: Some(normalise), ..exact() };
-        load(&fixture::tiny("bert"), &settings).unwrap().pool(&rows)
+        let model = load(&fixture::tiny("bert"), &settings).unwrap();
+        // Rows come padded to the width of the kernels' buffers.
+        let width = model.encoder.width();
+        let padded: Vec<f32> = rows
+            .chunks_exact(20)
+            .flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, width - 20)))
+            .collect();
+        let mut vector = model.pool(&padded);
+        model.info.finish(&mut vector);
+        vector
     };
     assert_close(&pooled(Pooling::Mean, false), &[2.0; 20], "mean");
     assert_close(&pooled(Pooling::Cls, false), &[3.0; 20], "cls");
@@ -226,13 +239,71 @@ fn a_fingerprint_changes_with_whatever_changes_the_vectors() {
     assert_eq!(base, load_default(&folder).info.fingerprint);
     assert!(base.starts_with("bert@") && base.len() == "bert@".len() + 16, "{base}");
     let changes = [
-        LoadSettings { pooling: Some(Pooling::Cls), ..LoadSettings::default() },
-        LoadSettings { prefix: Some("query: ".into()), ..LoadSettings::default() },
-        LoadSettings { max_tokens: Some(9), ..LoadSettings::default() },
-        LoadSettings { normalise: Some(false), ..LoadSettings::default() },
+        LoadSettings { pooling: Some(Pooling::Cls), ..exact() },
+        LoadSettings { prefix: Some("query: ".into()), ..exact() },
+        LoadSettings { max_tokens: Some(9), ..exact() },
+        LoadSettings { normalise: Some(false), ..exact() },
     ];
     for settings in changes {
         assert_ne!(load(&folder, &settings).unwrap().info.fingerprint, base, "{settings:?}");
     }
+    let bf16 = LoadSettings { precision: PrecisionChoice::Exactly(Precision::Bf16), ..exact() };
+    assert_eq!(load(&folder, &bf16).unwrap().info.fingerprint, format!("{base}+bf16"));
     assert_ne!(load_default(&fixture::tiny("distilbert")).info.fingerprint, base);
+}
+
+/// How near vectors of each precision are to the exact ones: the least and the mean cosine that are allowed.
+const NEARNESS: [(Precision, f64, f64); 3] =
+    [(Precision::F32, 0.999_999, 0.999_999), (Precision::Bf16, 0.9995, 0.9998), (Precision::Int8, 0.98, 0.995)];
+
+#[test]
+fn every_precision_stays_near_the_recorded_vectors_of_the_real_models() {
+    let texts = fixture::texts("texts.json");
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let e5 = fixture::e5().map(|folder| (folder, "query: ", "e5.safetensors"));
+    let minilm = fixture::minilm().map(|folder| (folder, "", "minilm.safetensors"));
+    for (folder, prefix, recorded) in minilm.into_iter().chain(e5) {
+        let recorded = Recorded::read(recorded);
+        for (precision, least, mean) in NEARNESS {
+            let settings = LoadSettings {
+                precision: PrecisionChoice::Exactly(precision),
+                prefix: Some(prefix.into()),
+                ..LoadSettings::default()
+            };
+            let found = load(&folder, &settings).unwrap().embed(&texts).unwrap();
+            let cosines: Vec<f64> = found.rows().zip(&recorded.vectors).map(|(a, b)| cosine(a, b)).collect();
+            let lowest = cosines.iter().copied().fold(f64::MAX, f64::min);
+            let average = cosines.iter().sum::<f64>() / cosines.len() as f64;
+            println!("{} {precision}: cosine {average:.6}, at least {lowest:.6}", folder.display());
+            assert!(lowest >= least && average >= mean, "{precision}: {average}, at least {lowest}");
+        }
+    }
+}
+
+#[test]
+fn every_precision_keeps_the_laws_on_every_level_of_instructions() {
+    let texts = fixture::texts("tiny/texts.json");
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for family in TINY {
+        let folder = fixture::tiny(family);
+        let reference = load_default(&folder).embed(&texts).unwrap();
+        for isa in Isa::supported() {
+            for (precision, least, _) in NEARNESS {
+                let model = load_with(&folder, &exact(), Plan { isa, precision }).unwrap();
+                assert_alone_equals_in_a_batch(&model, &texts);
+                assert_order_does_not_matter(&model, &texts);
+                for (found, expected) in model.embed(&texts).unwrap().rows().zip(reference.rows()) {
+                    let cosine = cosine(found, expected);
+                    assert!(cosine >= least, "{family} {precision} {isa}: {cosine}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_precision_that_processors_lack_is_refused_with_the_mend() {
+    let settings = LoadSettings { precision: PrecisionChoice::Exactly(Precision::F16), ..exact() };
+    let error = load(&fixture::tiny("bert"), &settings).err().unwrap().to_string();
+    assert!(error.contains("f16 is for CUDA") && error.contains("f32, bf16 or int8"), "{error}");
 }

@@ -205,7 +205,8 @@ impl WithSimd for PairKeys<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let zeros = [0u32; LANES];
         let row = |key: usize, group: usize| {
-            let words = if key < self.length { &self.from[key * self.stride + group * LANES..][..LANES] } else { &zeros };
+            let words =
+                if key < self.length { &self.from[key * self.stride + group * LANES..][..LANES] } else { &zeros };
             S::as_simd_u32s(words).0
         };
         let (sixteen, upper) = (simd.splat_u32s(16), simd.splat_u32s(0xffff_0000));

@@ -19,7 +19,13 @@ pub struct Norm {
 ///
 /// # Safety
 /// Nobody else touches these rows, of `x` and of `words`, now.
-pub unsafe fn norm_rows(isa: Isa, x: Shared<'_, f32>, rows: std::ops::Range<usize>, norm: &Norm, words: SharedRows<'_>) {
+pub unsafe fn norm_rows(
+    isa: Isa,
+    x: Shared<'_, f32>,
+    rows: std::ops::Range<usize>,
+    norm: &Norm,
+    words: SharedRows<'_>,
+) {
     isa.run(NormRows { x, rows, norm, words });
 }
 

@@ -175,7 +175,10 @@ fn pack_int8<S: Simd>(simd: S, numbers: &[f32], words: &mut [u32]) -> (f32, i32)
         let (a, rest) = numbers.split_at(LANES);
         let (b, rest) = rest.split_at(LANES);
         let (c, d) = rest.split_at(LANES);
-        let (low, high) = (S::as_simd_f32s(a).0.iter().zip(S::as_simd_f32s(b).0), S::as_simd_f32s(c).0.iter().zip(S::as_simd_f32s(d).0));
+        let (low, high) = (
+            S::as_simd_f32s(a).0.iter().zip(S::as_simd_f32s(b).0),
+            S::as_simd_f32s(c).0.iter().zip(S::as_simd_f32s(d).0),
+        );
         for ((word, (&a, &b)), (&c, &d)) in S::as_mut_simd_u32s(words).0.iter_mut().zip(low).zip(high) {
             *word = bytes.word([a, b, c, d]);
         }
