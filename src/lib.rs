@@ -3,11 +3,12 @@
 //! This page is the map; ARCHITECTURE.md is the guide. Arrows run one way, from the top of this list to its bottom, and a test
 //! holds them:
 //!
-//! - [`cli`]: the commands; all but `serve` and `models` are clients of the API
+//! - [`cli`]: the commands; all but `serve`, `models` and `embed` are clients of the API
 //! - [`app`]: the composition root, the only file that names concrete parts
 //! - [`api`]: every route, wire types, errors, keys, the accept loop; [`console`]: the embedded web console
 //! - [`jobs`]: long work, durable and resumable: imports and fits
 //! - [`segment`]: the use-cases: fit, publish, look up, place a text
+//! - [`bulk`]: files and pipes of texts into vectors, for the `embed` command
 //! - [`ingest`]: outside shapes into facts; [`demo`]: a sample shop
 //! - [`embed`]: texts into vectors: the trait, the models, where their files come from
 //! - [`store`]: the contract and SQLite behind it
@@ -17,6 +18,7 @@
 
 pub mod api;
 pub mod app;
+pub mod bulk;
 pub mod cli;
 pub mod cluster;
 pub mod compute;

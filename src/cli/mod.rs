@@ -1,8 +1,9 @@
-//! The command line: one file a command. Every command but `serve` and `models` is a client of the HTTP API: of a running
+//! The command line: one file a command. Every command but `serve`, `models` and `embed` is a client of the HTTP API: of a running
 //! service with `--url`, or of the same router in this process with `--data-dir`.
 
 mod client;
 mod demo;
+mod embed;
 mod evaluate;
 mod export;
 mod fit;
@@ -32,6 +33,7 @@ use std::process::ExitCode;
   clientele fit --name needs --data-dir data
   clientele export --segmentation needs --format csv --data-dir data > segments.csv
   clientele lookup c00042 --data-dir data
+  clientele embed --in reviews.parquet --out vectors.parquet --text body
 
 Exit codes: 0 done, 2 something in the request or the input is wrong, 1 something broke."
 )]
@@ -48,6 +50,7 @@ enum Command {
     Fit(fit::FitArgs),
     Export(export::ExportArgs),
     Lookup(lookup::LookupArgs),
+    Embed(embed::EmbedArgs),
     Evaluate(evaluate::EvaluateArgs),
     Models(models::ModelsArgs),
     Keys(keys::KeysArgs),
@@ -136,6 +139,7 @@ pub fn run() -> ExitCode {
         Command::Fit(args) => fit::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Lookup(args) => lookup::run(&args),
+        Command::Embed(args) => embed::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Keys(args) => keys::run(&args),

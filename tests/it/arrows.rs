@@ -8,10 +8,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("lib", &[]),
     ("app", &["api", "segment", "embed", "store", "jobs", "domain"]),
-    ("cli", &["app", "api", "demo", "domain", "embed", "ingest", "measure", "store"]),
+    ("cli", &["app", "api", "bulk", "demo", "domain", "embed", "ingest", "measure", "store"]),
     ("api", &["console", "domain", "embed", "ingest", "jobs", "segment", "store"]),
     ("jobs", &["domain", "ingest", "segment", "store"]),
     ("segment", &["cluster", "compute", "domain", "embed", "language", "store"]),
+    ("bulk", &["compute", "embed"]),
     ("embed", &["compute"]),
     ("store", &["domain"]),
     ("ingest", &["domain"]),
@@ -28,6 +29,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("jieba_rs", &["language"]),
     ("clap", &["cli"]),
+    ("arrow_array", &["bulk"]),
+    ("arrow_ipc", &["bulk"]),
+    ("parquet", &["bulk"]),
     ("ureq", &["cli", "embed"]),
 ];
 

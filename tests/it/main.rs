@@ -6,6 +6,7 @@
 mod access;
 mod arrows;
 mod bad_input;
+mod bulk;
 mod crash;
 mod documents;
 mod jobs;
