@@ -45,35 +45,46 @@ def text(value, digits):
 
 def table(report):
     """All of it, as one text."""
-    lines = ["", "measured peak, GOP/s, median (least to most of the rounds): " + "; ".join(
-        f"{precision} {peak['median']:.0f} ({peak['min']:.0f} to {peak['max']:.0f})" if peak else f"{precision} none"
-        for precision, peak in report["peak_rounds"].items())]
+    sections = [
+        "measured peak, GOP/s, median (least to most of the rounds): " + "; ".join(
+            f"{precision} {peak['median']:.0f} ({peak['min']:.0f} to {peak['max']:.0f})" if peak else f"{precision} none"
+            for precision, peak in report["peak_rounds"].items()),
+        speed_table(report["rows"]),
+        "\n".join(f"missing: {gone['entry']} {gone['precision']}: {gone['why']}" for gone in report["missing"]),
+        titled("sentences with one core kept busy by another process", ["entry", "prec", "texts/s", "of quiet"], [
+            [one["entry"], one["precision"], text(one["texts_per_s"], 1), text(one["share"], 2)] for one in report["busy"]]),
+        titled("resident memory after the sentences", ["entry", "prec", "MB", "highest MB"], [
+            [one["entry"], one["precision"], text(one["rss_mb"], 0), text(one["peak_rss_mb"], 0)]
+            for one in report["memory"]]),
+        segment_table(report["same_segment"]),
+        titled("goals", ["goal", "wanted", "found", ""], [
+            [goal["goal"], goal["wanted"], text(goal["found"], 4), verdict(goal)] for goal in report["goals"]]),
+    ]
+    return "\n" + "\n\n".join(section for section in sections if section)
+
+
+def speed_table(rows):
     head = ["entry", "prec", "input", "texts/s", "least to most", "tokens/s", "p50 ms", "p99 ms", "% peak", "cos mean",
             "cos min", "setting"]
-    cells = [[
+    return titled("", head, [[
         row["entry"], row["precision"], row["input"], text(row["texts_per_s"], 1),
         f"{row['texts_per_s_min']:.0f} to {row['texts_per_s_max']:.0f}", text(row["tokens_per_s"], 0),
         text(row["p50_ms"], 2), text(row["p99_ms"], 2),
         text(row["fraction_of_peak"] and 100 * row["fraction_of_peak"], 1),
         text(row["cosine_mean"], 5), text(row["cosine_min"], 5), row["setting"],
-    ] for row in report["rows"]]
-    lines += ["", *aligned(head, cells)]
-    lines += [f"missing: {gone['entry']} {gone['precision']}: {gone['why']}" for gone in report["missing"]]
-    if report["busy"]:
-        lines += ["", "sentences with one core kept busy by another process", *aligned(
-            ["entry", "prec", "texts/s", "of quiet"],
-            [[one["entry"], one["precision"], text(one["texts_per_s"], 1), text(one["share"], 2)] for one in report["busy"]])]
-    lines += ["", "resident memory after the sentences", *aligned(
-        ["entry", "prec", "MB", "highest MB"],
-        [[one["entry"], one["precision"], text(one["rss_mb"], 0), text(one["peak_rss_mb"], 0)] for one in report["memory"]])]
-    if report["same_segment"]:
-        lines += ["", "same k-means group as from the f32 vectors (same initial centroids; and with the f32 fit's centroids)"]
-        lines += [f"  {one['entry']} {one['precision']}: " + ", ".join(
-            f"{name} {share:.4f}" for name, share in one.items() if name.startswith("k")) for one in report["same_segment"]]
-    lines += ["", "goals", *aligned(
-        ["goal", "wanted", "found", ""],
-        [[goal["goal"], goal["wanted"], text(goal["found"], 4), verdict(goal)] for goal in report["goals"]])]
-    return "\n".join(lines)
+    ] for row in rows]).lstrip()
+
+
+def segment_table(rows):
+    fields = ["k5", "k5_same_centroids", "k20", "k20_same_centroids"]
+    return titled(
+        "share of sentences in the same k-means group as from f32 vectors, refitted and with the f32 fit's centroids",
+        ["entry", "prec", "k = 5", "same centroids", "k = 20", "same centroids"],
+        [[row["entry"], row["precision"], *(text(row[field], 4) for field in fields)] for row in rows])
+
+
+def titled(title, head, rows):
+    return "\n".join([title, *aligned(head, rows)]) if rows else ""
 
 
 def verdict(goal):
@@ -100,8 +111,7 @@ def goals(report):
         return best(found, default=None)
 
     def ratio(precision, against, name):
-        mine, theirs = ours(precision, name, "texts_per_s"), rivals([against], name, "texts_per_s", max)
-        return mine / theirs if mine and theirs else None
+        return share(ours(precision, name, "texts_per_s"), rivals([against], name, "texts_per_s", max))
 
     made = [
         at_least("f32 sentences / fastest f32 rival", 1.15, ratio("f32", "f32", "sentences")),
@@ -117,17 +127,21 @@ def goals(report):
         made.append(at_least(f"int8 same segment, {k}", 0.99, segments[0][k] if segments else None))
     made += [at_least(f"{p} long / fastest {p} rival", 1.15, ratio(p, p, "long")) for p in PRECISIONS]
     for precision in PRECISIONS:
-        mine, theirs = ours(precision, "single", "p50_ms"), rivals([precision], "single", "p50_ms", min)
-        made.append(at_most(f"{precision} single p50 / fastest {precision} rival's", 1.0, mine / theirs if mine and theirs else None))
-    mine = [ours(precision, "single", "p50_ms") for precision in PRECISIONS]
-    mine, theirs = min([one for one in mine if one], default=None), rivals(PRECISIONS, "single", "p50_ms", min)
-    made.append(at_most("best single p50 / fastest rival's of any precision", 1.0, mine / theirs if mine and theirs else None))
+        found = share(ours(precision, "single", "p50_ms"), rivals([precision], "single", "p50_ms", min))
+        made.append(at_most(f"{precision} single p50 / fastest {precision} rival's", 1.0, found))
+    mine = min((one for one in (ours(precision, "single", "p50_ms") for precision in PRECISIONS) if one), default=None)
+    found = share(mine, rivals(PRECISIONS, "single", "p50_ms", min))
+    made.append(at_most("best single p50 / fastest rival's of any precision", 1.0, found))
     for one in report["busy"]:
         if one["entry"] == "ours":
             made.append(at_least(f"{one['precision']} beside a busy neighbour / quiet", 0.5, one["share"]))
     memory = [one["rss_mb"] for one in report["memory"] if (one["entry"], one["precision"]) == ("ours", "int8")]
     made.append(at_most("int8 resident memory, MB", 150, memory[0] if memory else None))
     return made
+
+
+def share(mine, theirs):
+    return mine / theirs if mine and theirs else None
 
 
 def at_least(goal, bound, found):

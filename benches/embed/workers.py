@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 THREADS = "2"
 
@@ -61,7 +62,7 @@ class Neighbour:
     """Another process that keeps one core busy, for as long as the `with` lasts."""
 
     def __init__(self, core):
-        self._command = ["python3", "-c", f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"]
+        self._command = [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"]
 
     def __enter__(self):
         self._process = subprocess.Popen(self._command)
