@@ -16,7 +16,7 @@ def environment():
     """Two threads for every library. The OPENBLAS settings some machines carry slow a current numpy down."""
     kept = {name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
     threads = dict.fromkeys(["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"], THREADS)
-    return kept | threads | {"TOKENIZERS_PARALLELISM": "true", "TRANSFORMERS_VERBOSITY": "error"}
+    return kept | threads | {"TOKENIZERS_PARALLELISM": "true", "RUST_BACKTRACE": "0"}
 
 
 class Worker:
