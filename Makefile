@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build web models check fmt lint doc deny unit bench-segments bench-embedding bench-lookup clean
+.PHONY: help demo test build web models check fmt lint doc deny unit bench-segments bench-embedding bench-embed bench-lookup clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -68,6 +68,13 @@ bench-embedding: web .venv-bench/.installed ## Vectors and speed beside sentence
 	.venv-bench/bin/python tests/reference/compare_real.py target/release/examples/embed_texts \
 		$(CLIENTELE_MODELS_DIR)/all-MiniLM-L6-v2 ../shared/models/multilingual-e5-small-zh-en ../shared/data
 
+# BENCH_ARGS: --rounds 7, --only ours,openvino:int8, --ours PROGRAM, --every 4 for a quick look; --help lists them.
+bench-embed: web .venv-bench-embed/.installed ## Embedding speed and agreement beside candle, OpenVINO, ONNX Runtime, PyTorch
+	test -f $(CLIENTELE_MODELS_DIR)/all-MiniLM-L6-v2/model.safetensors || $(MAKE) models
+	$(CARGO) build --release --locked --example embed_worker --example stock_candle --example peak
+	.venv-bench-embed/bin/python benches/embed/bench.py --model $(CLIENTELE_MODELS_DIR)/all-MiniLM-L6-v2 \
+		--data ../shared/data $(BENCH_ARGS)
+
 bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 	$(PYTHON) benches/lookup.py
 
@@ -76,6 +83,15 @@ bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 	.venv-bench/bin/pip install --quiet --requirement benches/requirements.txt
 	touch $@
 
+# A rival that cannot be installed is missing from the table by name, and tried again the next time.
+.venv-bench-embed/.installed: $(wildcard benches/embed/requirements*.txt)
+	$(PYTHON) -m venv .venv-bench-embed
+	.venv-bench-embed/bin/pip install --requirement benches/embed/requirements.txt
+	missing=0; for rival in pytorch onnxruntime openvino; do \
+		.venv-bench-embed/bin/pip install --requirement benches/embed/requirements-$$rival.txt \
+			|| { echo "bench-embed: $$rival could not be installed"; missing=1; }; \
+	done; test $$missing = 1 || touch $@
+
 clean: ## Remove what was built; models and the demo's folder stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules .venv-bench
+	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed
