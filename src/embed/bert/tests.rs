@@ -219,7 +219,7 @@ fn what_was_loaded_is_said_and_settings_win_over_files() {
     assert_eq!((roberta.device.as_str(), roberta.precision), ("cpu", Precision::F32));
     let settings = LoadSettings {
         device: DeviceChoice::Cpu,
-        precision: PrecisionChoice::Auto,
+        precision: PrecisionChoice::Exactly(Precision::F32),
         id: Some("shop".into()),
         fingerprint: Some("shop@1".into()),
         pooling: Some(Pooling::Mean),
@@ -259,7 +259,7 @@ const NEARNESS: [(Precision, f64, f64); 3] =
 #[test]
 fn every_precision_stays_near_the_recorded_vectors_of_the_real_models() {
     let texts = fixture::texts("texts.json");
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let texts: Vec<&str> = texts.iter().step_by(3).map(String::as_str).collect();
     let e5 = fixture::e5().map(|folder| (folder, "query: ", "e5.safetensors"));
     let minilm = fixture::minilm().map(|folder| (folder, "", "minilm.safetensors"));
     for (folder, prefix, recorded) in minilm.into_iter().chain(e5) {
@@ -271,7 +271,8 @@ fn every_precision_stays_near_the_recorded_vectors_of_the_real_models() {
                 ..LoadSettings::default()
             };
             let found = load(&folder, &settings).unwrap().embed(&texts).unwrap();
-            let cosines: Vec<f64> = found.rows().zip(&recorded.vectors).map(|(a, b)| cosine(a, b)).collect();
+            let cosines: Vec<f64> =
+                found.rows().zip(recorded.vectors.iter().step_by(3)).map(|(a, b)| cosine(a, b)).collect();
             let lowest = cosines.iter().copied().fold(f64::MAX, f64::min);
             let average = cosines.iter().sum::<f64>() / cosines.len() as f64;
             println!("{} {precision}: cosine {average:.6}, at least {lowest:.6}", folder.display());

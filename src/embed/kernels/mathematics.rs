@@ -78,8 +78,8 @@ const SHORT_CDF: Cdf<9> = Cdf {
     ],
 };
 
-/// 2^f for |f| up to 1/2, lowest power first; off by 7e-8 of the value.
-const EXP2: [f32; 6] = [1.000_000_1, 0.693_146_94, 0.240_221_2, 0.055_507_13, 0.009_675_541, 0.001_327_647];
+/// 2^f for |f| up to 1/2, lowest power first; off by 2e-9 of the value.
+const EXP2: [f32; 7] = [1.0, 0.693_147_2, 0.240_226_46, 0.055_503_286, 0.009_618_489, 0.001_339_993_1, 1.534_581_1e-4];
 /// 1.5 · 2²³: added to a small number, it leaves the nearest whole number in the lowest bits.
 pub(super) const ROUNDING: f32 = 12_582_912.0;
 

@@ -56,21 +56,20 @@ impl WithSimd for NormRows<'_> {
 /// Three passes over one row, which stays in the first-level cache: the sum, the squared distance from the mean, the result.
 #[inline(always)]
 fn norm_row<S: Simd>(simd: S, row: &mut [f32], norm: &Norm) {
-    let n_padding = (row.len() - norm.n_columns) as f32;
     let n_columns = norm.n_columns as f32;
-    let (row, _) = S::as_mut_simd_f32s(row);
-    let (scale, _) = S::as_simd_f32s(&norm.scale);
-    let (shift, _) = S::as_simd_f32s(&norm.shift);
-    let sum = row.iter().fold(simd.splat_f32s(0.0), |sum, &x| simd.add_f32s(sum, x));
-    let mean = simd.reduce_sum_f32s(sum) / n_columns;
+    let (numbers, tail) = S::as_simd_f32s(&row[..norm.n_columns]);
+    let sum = numbers.iter().fold(simd.splat_f32s(0.0), |sum, &x| simd.add_f32s(sum, x));
+    let mean = (simd.reduce_sum_f32s(sum) + tail.iter().sum::<f32>()) / n_columns;
     let means = simd.splat_f32s(mean);
-    let squares = row.iter().fold(simd.splat_f32s(0.0), |squares, &x| {
+    let squares = numbers.iter().fold(simd.splat_f32s(0.0), |squares, &x| {
         let distance = simd.sub_f32s(x, means);
         simd.mul_add_e_f32s(distance, distance, squares)
     });
-    // Every padding zero is one mean away from the mean.
-    let variance = (simd.reduce_sum_f32s(squares) - n_padding * mean * mean) / n_columns;
-    let inverse = simd.splat_f32s(1.0 / (variance.max(0.0) + norm.epsilon).sqrt());
+    let squares = simd.reduce_sum_f32s(squares) + tail.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>();
+    let (row, _) = S::as_mut_simd_f32s(row);
+    let (scale, _) = S::as_simd_f32s(&norm.scale);
+    let (shift, _) = S::as_simd_f32s(&norm.shift);
+    let inverse = simd.splat_f32s(1.0 / (squares / n_columns + norm.epsilon).sqrt());
     for ((x, &scale), &shift) in row.iter_mut().zip(scale).zip(shift) {
         *x = simd.mul_add_e_f32s(simd.mul_f32s(simd.sub_f32s(*x, means), inverse), scale, shift);
     }
