@@ -14,12 +14,13 @@ mod weights;
 
 use super::device::{DeviceChoice, name_of};
 use super::folder::ModelFolder;
-use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, Precision, PrecisionChoice, TokenIds};
+use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, Precision, PrecisionChoice, SharedTokens, TokenIds};
 use config::BertConfig;
 use encoder::Encoder;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::sync::Arc;
 use tokens::{TextTokenizer, TokenSettings};
 use weights::{Shard, Weights};
 
@@ -45,7 +46,7 @@ pub struct LoadSettings {
 /// A loaded encoder with its tokeniser.
 pub struct BertEmbedder {
     info: ModelInfo,
-    tokenizer: TextTokenizer,
+    tokenizer: Arc<TextTokenizer>,
     encoder: Encoder,
 }
 
@@ -66,6 +67,9 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
         pooling: settings.pooling.unwrap_or(files.pooling),
         normalised: settings.normalise.unwrap_or(files.normalise),
         prefix: settings.prefix.clone().unwrap_or_else(|| files.prefix.clone()),
+        prompts: files.prompts.clone(),
+        matryoshka_dimensions: files.matryoshka_dimensions.clone(),
+        tokens: None,
         device: name_of(&device),
         precision: precision(settings.precision)?,
         weight_bytes: 0,
@@ -85,7 +89,8 @@ pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, Embe
         lower_case: files.lower_case,
         n_words: encoder.n_words(),
     };
-    let tokenizer = TextTokenizer::read(&files.tokenizer, token_settings)?;
+    let tokenizer = Arc::new(TextTokenizer::read(&files.tokenizer, token_settings)?);
+    info.tokens = Some(SharedTokens::new(tokenizer.clone()));
     Ok(BertEmbedder { info, tokenizer, encoder })
 }
 
