@@ -8,7 +8,7 @@ use crate::segment::{Fitter, Snapshots};
 use crate::store::{SqliteStore, Store, StoreError};
 use anyhow::Context;
 use axum::Router;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -94,6 +94,9 @@ impl App {
     }
 }
 
+/// Sizes of batches, where the other histograms count seconds.
+const BATCH_TOKENS: [f64; 10] = [16.0, 64.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0, 8_192.0, 16_384.0, 65_536.0];
+
 /// One recorder a process, however many apps a test opens.
 fn metrics_handle() -> anyhow::Result<PrometheusHandle> {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -101,7 +104,9 @@ fn metrics_handle() -> anyhow::Result<PrometheusHandle> {
         return Ok(handle.clone());
     }
     let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-    let recorder = PrometheusBuilder::new().set_buckets(&buckets)?.build_recorder();
+    let tokens = Matcher::Full("clientele_embed_batch_tokens".into());
+    let builder = PrometheusBuilder::new().set_buckets(&buckets)?;
+    let recorder = builder.set_buckets_for_metric(tokens, &BATCH_TOKENS)?.build_recorder();
     let handle = recorder.handle();
     // Where a program has a recorder of its own already, its figures go there and this handle stays empty.
     if let Err(error) = metrics::set_global_recorder(recorder) {

@@ -1,18 +1,25 @@
 //! The threads that numeric work runs on: as many as there are processors, each of the lowest ordinary priority, so that a fit
 //! or a bulk embedding never takes a processor from a look-up that wants one for 50 microseconds.
 //!
-//! The model and the clustering have a pool each: an interactive text is not held up behind a long clustering step.
+//! The model, the tokeniser and the clustering have a pool each: an interactive text is not held up behind a long clustering
+//! step, nor is its tokenising behind a batch.
 
 use rayon::ThreadPool;
 use std::sync::LazyLock;
 use thread_priority::{ThreadPriority, ThreadPriorityValue};
 
 static MODEL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| pool("model"));
+static TOKENS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| pool("tokens"));
 static CLUSTERING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| pool("cluster"));
 
 /// Runs a forward pass, and the parallel loops inside it, on the model's threads.
 pub fn for_model<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     run_on(&MODEL, work)
+}
+
+/// Runs tokenising, and the parallel loops inside it, on threads of its own.
+pub fn for_tokens<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    run_on(&TOKENS, work)
 }
 
 /// Runs clustering work, and the parallel loops inside it, on the clustering threads.

@@ -208,9 +208,9 @@ impl From<EmbedError> for ApiError {
             EmbedError::Busy { retry_after } => {
                 // Whole seconds, rounded up: a client that comes back then finds room.
                 let seconds = retry_after.as_secs_f64().ceil().clamp(1.0, 3_600.0) as u32;
-                let detail = format!("the model has a full queue; try again in {seconds} s");
-                Self { retry_after_s: Some(seconds), ..Self::new(Code::Busy, detail) }
+                Self { retry_after_s: Some(seconds), ..Self::new(Code::Busy, error.to_string()) }
             }
+            EmbedError::BadTokens { .. } => Self::new(Code::InvalidField, error.to_string()),
             EmbedError::DeadlinePassed => Self::new(
                 Code::DeadlinePassed,
                 "the model had no answer by the deadline; allow more time, or try when less is waiting",

@@ -1,5 +1,6 @@
 //! The API as the commands call it: over HTTP, or as the same router in this process.
 
+use super::memory::MemoryLimit;
 use super::{CliError, CliResult, ModelArgs, Target};
 use crate::api::{Limits, LocalOperator, Problem};
 use crate::app::{App, AppSettings};
@@ -81,13 +82,25 @@ pub enum Opening {
 
 impl ModelArgs {
     /// # Errors
-    /// The device is not one.
+    /// The device, the precision or a limit is not one.
     pub fn settings(&self) -> CliResult<ModelSettings> {
         let device = DeviceChoice::parse(&self.device).map_err(|error| CliError::user(format!("--device: {error}")))?;
         let precision = PrecisionChoice::parse(&self.precision);
         let precision = precision.map_err(|error| CliError::user(format!("--precision: {error}")))?;
         let models_dir = models_dir(self.models_dir.as_deref());
-        Ok(ModelSettings { models_dir, device, precision, offline: self.offline })
+        let memory = MemoryLimit::parse(&self.models_memory);
+        let memory = memory.map_err(|why| CliError::user(format!("--models-memory: {why}")))?;
+        let cache = MemoryLimit::parse(&self.embed_cache);
+        let cache = cache.map_err(|why| CliError::user(format!("--embed-cache: {why}")))?;
+        Ok(ModelSettings {
+            models_dir,
+            device,
+            precision,
+            offline: self.offline,
+            memory_bytes: memory.bytes(),
+            cache_bytes: cache.bytes().map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            ..ModelSettings::default()
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod fit;
 mod import;
 mod keys;
 mod lookup;
+mod memory;
 mod models;
 mod progress;
 mod serve;
@@ -88,6 +89,13 @@ pub struct ModelArgs {
     /// Never fetch a model: use what is there, or fail
     #[arg(long, env = "CLIENTELE_OFFLINE", value_parser = clap::builder::FalseyValueParser::new(), global = true)]
     offline: bool,
+    /// What the weights of all loaded models may take: 2GiB, 500MiB, none, or half: of the memory there is. Models at rest
+    /// make room for others
+    #[arg(long, env = "CLIENTELE_MODELS_MEMORY", default_value = "half", value_name = "SIZE", global = true)]
+    models_memory: String,
+    /// Vectors kept for texts that come again: 64MiB, 0 for none
+    #[arg(long, env = "CLIENTELE_EMBED_CACHE", default_value = "64MiB", value_name = "SIZE", global = true)]
+    embed_cache: String,
 }
 
 /// Why a command did not do its work.

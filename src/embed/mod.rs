@@ -1,6 +1,7 @@
 //! Texts into vectors: the trait, the models that implement it, where their files come from, and the thread that owns them.
 
 mod bert;
+mod cache;
 mod catalogue;
 mod device;
 #[cfg(test)]
@@ -13,10 +14,11 @@ mod sources;
 mod tokens;
 
 pub use bert::{BertEmbedder, LoadSettings, load};
+pub use cache::VectorCache;
 pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, CatalogueModel, DEFAULT_MODEL, Source, catalogue};
 pub use device::DeviceChoice;
 pub use precision::{Precision, PrecisionChoice};
-pub use queue::{Ask, EmbedQueue, Lane};
+pub use queue::{Ask, EmbedQueue, Lane, QueueSettings};
 pub use registry::{ModelSettings, Models};
 pub use sources::{
     FileCheck, FileState, LoggedProgress, ModelListing, Presence, PullProgress, Resolved, SilentProgress,
@@ -111,7 +113,7 @@ pub struct Embeddings {
     pub dimension: usize,
     /// `[n_texts, dimension]`, row by row.
     pub values: Vec<f32>,
-    /// Tokens that went through the model, the special ones included.
+    /// Tokens of the texts, the special ones included, whether they went through the model now or before.
     pub n_tokens: usize,
     /// Texts that were longer than the model takes and were cut.
     pub n_truncated: usize,
@@ -141,9 +143,12 @@ pub enum EmbedError {
     /// The device asked for is not to be had.
     #[error("{0}")]
     Device(String),
-    /// The model's queue is full: come back when what waits now is done.
-    #[error("the embedding queue is full; try again in {} s", retry_after.as_secs())]
+    /// The model's queue is full, or no model can make room for another: come back when what waits now is done.
+    #[error("the models have too much to do; try again in {} s", retry_after.as_secs())]
     Busy { retry_after: Duration },
+    /// Tokens that the model cannot take; `text` counts from 0.
+    #[error("text {text} {why}")]
+    BadTokens { text: usize, why: String },
     /// The moment after which the caller has no use for the answer came before the answer.
     #[error("the deadline passed before the model had an answer")]
     DeadlinePassed,

@@ -7,8 +7,9 @@ use super::SegmentError;
 use super::build::{Material, build};
 use super::snapshot::{LiveVersion, Snapshots};
 use crate::domain::{Definition, Quality, SegmentId, Segmentation, SegmentationName, Timestamp, Version, WorkspaceId};
-use crate::embed::{EmbedQueue, Embeddings, Lane, Models};
+use crate::embed::{EmbedError, EmbedQueue, Lane, Models};
 use crate::store::{ReviewVector, Store, StoredReview};
+use futures_util::StreamExt;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -16,8 +17,10 @@ use std::sync::Arc;
 
 /// Rows read from the store at a time.
 const PAGE: usize = 2_048;
-/// Texts handed to the model at a time: an interactive request waits for one such chunk at most.
-const CHUNK: usize = 32;
+/// Texts of a request to the model, after each of which their vectors are kept and progress is told; and requests that stand
+/// in its queue at once, so that the model never idles and has enough to sort by length.
+const CHUNK: usize = 256;
+const CHUNKS_WAITING: usize = 4;
 
 /// Told how far the work is; says whether to go on.
 pub trait Reporter: Send + Sync {
@@ -97,14 +100,15 @@ impl Fitter {
         let (mut done, mut truncated, mut after) = (0, 0, 0);
         loop {
             step(reporter, "embedding reviews", done, Some(total))?;
-            let mut page = self.store.reviews_without_vector(workspace, fingerprint, after, PAGE).await?;
+            let page = self.store.reviews_without_vector(workspace, fingerprint, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok((done, truncated)) };
             after = last.seq;
-            page.sort_by_key(|stored| stored.review.text.as_str().len());
-            for chunk in page.chunks(CHUNK * 8) {
-                let (vectors, cut) = embed_chunk(model, chunk).await?;
+            let chunks: Vec<_> = page.chunks(CHUNK).map(|chunk| embed_chunk(model, chunk, reporter)).collect();
+            let mut embedded = futures_util::stream::iter(chunks).buffered(CHUNKS_WAITING);
+            while let Some(chunk) = embedded.next().await {
+                let (vectors, cut) = chunk?;
                 self.store.put_vectors(workspace, fingerprint, &vectors).await?;
-                done += chunk.len() as u64;
+                done += vectors.len() as u64;
                 truncated += cut;
                 step(reporter, "embedding reviews", done, Some(total.max(done)))?;
             }
@@ -163,16 +167,27 @@ impl Fitter {
     }
 }
 
-async fn embed_chunk(model: &EmbedQueue, chunk: &[StoredReview]) -> Result<(Vec<(i64, Vec<f32>)>, u64), SegmentError> {
-    let embed = |part: &[StoredReview]| {
-        let texts = part.iter().map(|stored| stored.review.text.as_str().to_owned()).collect();
-        model.embed(Lane::Bulk, texts)
-    };
-    // All parts stand in the queue at once, so the model never idles; an interactive request passes between two of them.
-    let parts = futures_util::future::try_join_all(chunk.chunks(CHUNK).map(embed)).await?;
-    let truncated = parts.iter().map(|part| part.n_truncated as u64).sum();
-    let rows = parts.iter().flat_map(Embeddings::rows).map(<[f32]>::to_vec);
-    Ok((chunk.iter().map(|stored| stored.seq).zip(rows).collect(), truncated))
+/// The vectors of these reviews, and how many of the texts were cut.
+async fn embed_chunk(
+    model: &EmbedQueue,
+    chunk: &[StoredReview],
+    reporter: &dyn Reporter,
+) -> Result<(Vec<(i64, Vec<f32>)>, u64), SegmentError> {
+    loop {
+        let texts = chunk.iter().map(|stored| stored.review.text.as_str().to_owned()).collect();
+        match model.embed(Lane::Bulk, texts).await {
+            Ok(all) => {
+                let rows = all.rows().map(<[f32]>::to_vec);
+                return Ok((chunk.iter().map(|stored| stored.seq).zip(rows).collect(), all.n_truncated as u64));
+            }
+            // A fit has time: other bulk work fills the queue, and it passes.
+            Err(EmbedError::Busy { retry_after }) => {
+                step(reporter, "waiting for the model", 0, None)?;
+                tokio::time::sleep(retry_after).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 pub(super) fn step(reporter: &dyn Reporter, phase: &str, done: u64, total: Option<u64>) -> Result<(), SegmentError> {

@@ -57,8 +57,8 @@ impl SegmentError {
             Self::Embed(EmbedError::Busy { .. }) => "busy",
             Self::Embed(EmbedError::DeadlinePassed) => "deadline_passed",
             Self::Store(_) | Self::Embed(EmbedError::Forward(_)) | Self::Broken(_) => "internal",
+            Self::Embed(EmbedError::BadTokens { .. }) | Self::Invalid(_) | Self::Cluster(_) => "invalid_field",
             Self::Embed(_) => "bad_model",
-            Self::Invalid(_) | Self::Cluster(_) => "invalid_field",
             Self::TooFewCustomers { .. } => "too_few_customers",
             Self::NoLiveVersion(_) => "no_live_version",
         }
