@@ -3,7 +3,6 @@
 
 use super::{EmbedError, TokenIds};
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 /// Which end of a text that is too long is given up.
@@ -44,7 +43,11 @@ pub trait Tokens: Send + Sync {
     fn spell(&self, texts: &[&str], prefix: Option<&str>, special: bool) -> Result<Vec<Vec<Token>>, EmbedError>;
 }
 
-/// A tokeniser in several hands.
+/// Texts that are tokenised in one go: who comes meanwhile waits for so many.
+const PIECE_TEXTS: usize = 64;
+
+/// A tokeniser in several hands. Tokenising runs on the threads that are there for it, piece by piece; the caller waits, so an
+/// async one calls from a thread that may.
 #[derive(Clone)]
 pub struct SharedTokens(Arc<dyn Tokens>);
 
@@ -52,14 +55,38 @@ impl SharedTokens {
     pub fn new(tokens: Arc<dyn Tokens>) -> Self {
         Self(tokens)
     }
+
+    /// As [`Tokens::own_ids`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn own_ids(&self, texts: &[&str], prefix: Option<&str>) -> Result<Vec<Vec<u32>>, EmbedError> {
+        in_pieces(texts, |piece| self.0.own_ids(piece, prefix))
+    }
+
+    /// As [`Tokens::wrap`].
+    pub fn wrap(&self, own: &[u32], cut: Cut) -> TokenIds {
+        self.0.wrap(own, cut)
+    }
+
+    /// As [`Tokens::spell`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn spell(&self, texts: &[&str], prefix: Option<&str>, special: bool) -> Result<Vec<Vec<Token>>, EmbedError> {
+        in_pieces(texts, |piece| self.0.spell(piece, prefix, special))
+    }
 }
 
-impl Deref for SharedTokens {
-    type Target = dyn Tokens;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.0
+fn in_pieces<T: Send>(
+    texts: &[&str],
+    work: impl Fn(&[&str]) -> Result<Vec<T>, EmbedError> + Sync,
+) -> Result<Vec<T>, EmbedError> {
+    let mut all = Vec::with_capacity(texts.len());
+    for piece in texts.chunks(PIECE_TEXTS) {
+        all.extend(crate::compute::for_tokens(|| work(piece))?);
     }
+    Ok(all)
 }
 
 impl fmt::Debug for SharedTokens {

@@ -8,6 +8,7 @@ mod arrows;
 mod bad_input;
 mod crash;
 mod documents;
+mod embeddings;
 mod jobs;
 mod program;
 mod server;
