@@ -50,6 +50,20 @@ fn every_error_code_is_explained() {
 }
 
 #[test]
+fn every_metric_of_the_models_is_explained() {
+    let page = read("docs/metrics.md");
+    let mut n_found = 0;
+    for file in ["queue/figures.rs", "queue/plan.rs", "cache.rs", "registry/mod.rs"] {
+        let file = format!("src/embed/{file}");
+        for name in read(&file).split('"').filter(|word| word.starts_with("clientele_")) {
+            assert!(page.contains(&format!("`{name}`")), "docs/metrics.md lacks {name} of {file}");
+            n_found += 1;
+        }
+    }
+    assert!(n_found >= 16, "the metrics have moved: {n_found}");
+}
+
+#[test]
 fn the_commands_the_readme_shows_are_understood() {
     let readme = read("README.md");
     let makefile = read("Makefile");

@@ -11,6 +11,7 @@ mod documents;
 mod embeddings;
 mod jobs;
 mod program;
+mod queue;
 mod server;
 mod shapes;
 mod story;

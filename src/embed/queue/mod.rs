@@ -72,7 +72,7 @@ impl Default for QueueSettings {
             capacity_texts: 16_384,
             max_batch_tokens: 4_096 * n_threads,
             min_batch_tokens: 512,
-            batch_time: Duration::from_millis(500),
+            batch_time: Duration::from_millis(250),
             max_wait: Duration::from_millis(500),
         }
     }

@@ -243,10 +243,10 @@ impl Shelf {
                 tracing::warn!(model = name, bytes, limit, "no room for the model {name}: the loaded ones are at work");
                 return Err(EmbedError::Busy { retry_after: NO_ROOM });
             };
-            for leaver in leaving {
-                table.models.remove(&leaver);
-                metrics::counter!("clientele_models_evictions_total", "model" => leaver.clone()).increment(1);
-                tracing::info!(model = leaver, "the model {leaver} makes room for {name}");
+            for leaver in leaving.iter().filter_map(|name| table.models.remove(name)) {
+                let id = leaver.queue.info().id.clone();
+                tracing::info!(model = id, "the model {id} makes room for {name}");
+                metrics::counter!("clientele_models_evictions_total", "model" => id).increment(1);
             }
         }
         table.reserved_bytes += bytes;
