@@ -99,7 +99,12 @@ pub async fn embed(model: &EmbedQueue, wanted: Wanted) -> ApiResult<Vectors> {
     let info = model.info();
     let normalised = wanted.normalised;
     let plain = match plain_texts(&wanted, info) {
-        Some(texts) => embed_texts(model, texts, wanted.too_long).await?,
+        Some(texts) => {
+            if wanted.too_long == TooLong::Refuse {
+                refuse_long(info, &wanted.inputs, &texts).await?;
+            }
+            embed_texts(model, texts, wanted.too_long).await?
+        }
         None => None,
     };
     let (mut vectors, has_unit_length) = match plain {
@@ -128,7 +133,24 @@ fn plain_texts(wanted: &Wanted, info: &ModelInfo) -> Option<Vec<String>> {
     wanted.inputs.entries.iter().map(|input| input.text().map(str::to_owned)).collect()
 }
 
-/// None when one is too long and that is refused: the slower way then says which.
+/// Refuses texts that are too long before anything is computed. A text has hardly ever more tokens than bytes, so most are not
+/// even looked at; the rest is seen afterwards.
+async fn refuse_long(info: &ModelInfo, inputs: &Inputs, texts: &[String]) -> ApiResult<()> {
+    let long = texts.iter().enumerate().filter(|(_, text)| text.len() > info.max_tokens);
+    let (places, long): (Vec<usize>, Vec<String>) = long.map(|(index, text)| (index, text.clone())).unzip();
+    let Some(shared) = info.tokens.clone().filter(|_| !long.is_empty()) else { return Ok(()) };
+    let lengths = blocking(move || {
+        let texts: Vec<&str> = long.iter().map(String::as_str).collect();
+        let own = shared.own_ids(&texts, None)?;
+        Ok::<_, EmbedError>(own.iter().map(|ids| (ids.len(), shared.wrap(ids, Cut::End).truncated)).collect::<Vec<_>>())
+    });
+    match lengths.await??.into_iter().zip(places).find(|((_, truncated), _)| *truncated) {
+        Some(((n_own, _), index)) => Err(refused(info, inputs.pointer(index), n_own)),
+        None => Ok(()),
+    }
+}
+
+/// None when one is too long after all and that is refused: the slower way then says which.
 async fn embed_texts(model: &EmbedQueue, texts: Vec<String>, too_long: TooLong) -> ApiResult<Option<Vectors>> {
     let embedded = model.embed(lane(texts.len()), texts).await?;
     if embedded.n_truncated > 0 && too_long == TooLong::Refuse {

@@ -2,11 +2,15 @@
 //! a fault of the service.
 
 use super::embed;
-use crate::support::{Answer, MODEL, Service};
+use crate::support::{Answer, MODEL, Service, WordModel};
 use axum::body::Body;
-use axum::http::{Method, Request, header};
+use axum::http::{Method, Request, StatusCode, header};
+use clientele::embed::{EmbedError, Embedder, ModelInfo, Output, TokenIds};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is wrong, path, body, status, code, what the message says.
 type Row = (&'static str, &'static str, &'static str, u16, &'static str, &'static str);
@@ -173,6 +177,49 @@ async fn a_key_that_may_read_is_enough_and_others_are_turned_away_before_the_bod
     }
 }
 
+/// The word model, but for a forward pass that fails or panics.
+struct Broken {
+    words: WordModel,
+    panics: bool,
+}
+
+impl Embedder for Broken {
+    fn info(&self) -> &ModelInfo {
+        self.words.info()
+    }
+
+    fn tokenize(&self, texts: &[&str], prefix: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
+        self.words.tokenize(texts, prefix)
+    }
+
+    fn forward(&self, _: &[&TokenIds], _: Output) -> Result<Vec<f32>, EmbedError> {
+        assert!(!self.panics, "on purpose");
+        Err(EmbedError::Forward("on purpose".into()))
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_fails_is_told_as_such_and_its_cause_is_not() {
+    let service = Service::new().await;
+    for panics in [false, true] {
+        let broken = Broken { words: WordModel::new(), panics };
+        service.app.state.models.insert("broken", Arc::new(broken)).await.unwrap();
+        for (path, ask, status, kind) in [
+            ("/v1/embeddings", json!({ "model": "broken", "input": "a" }), 500, "server_error"),
+            ("/embed?model=broken", json!({ "inputs": "a" }), 424, "Backend"),
+            ("/embed_all?model=broken", json!({ "inputs": "a" }), 424, "Backend"),
+        ] {
+            let answer = service.post(path, ask).await;
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, "model_failed"), "{path}");
+            assert_speaks_the_clients_dialect(&answer, path, path);
+            let body = answer.json();
+            let said = if path.starts_with("/v1/") { &body["error"]["type"] } else { &body["error_type"] };
+            assert_eq!(said, kind, "{path}");
+            assert!(!answer.text().contains("on purpose"), "{path}");
+        }
+    }
+}
+
 /// Any JSON, not deep.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -227,7 +274,7 @@ fn likely_ask() -> impl Strategy<Value = Value> {
 const ROUTES: [&str; 4] = ["/v1/embeddings", "/embed", "/embed_all", "/tokenize"];
 
 /// An answer there is, it is JSON, and it is never the service's fault.
-async fn assert_answers_well(service: &Service, path: &str, body: Vec<u8>) -> Result<(), TestCaseError> {
+async fn answers_well(service: &Service, path: &str, body: Vec<u8>) -> Result<StatusCode, TestCaseError> {
     let shown = String::from_utf8_lossy(&body).into_owned();
     let answer = service.raw(Method::POST, path, body).await;
     let parsed: Result<Value, _> = serde_json::from_slice(&answer.bytes);
@@ -236,23 +283,33 @@ async fn assert_answers_well(service: &Service, path: &str, body: Vec<u8>) -> Re
     if !answer.status.is_success() {
         assert_speaks_the_clients_dialect(&answer, path, &shown);
     }
-    Ok(())
+    Ok(answer.status)
 }
 
 #[test]
 fn whatever_json_a_client_sends_it_gets_a_well_formed_answer() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let service = runtime.block_on(Service::new());
-    let mut runner = proptest::test_runner::TestRunner::default();
+    let statuses = RefCell::new(BTreeMap::<u16, usize>::new());
+    // Nothing is kept of a failure: it is printed, shrunk.
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
     let body = prop_oneof![
         6 => likely_ask().prop_map(|ask| ask.to_string().into_bytes()),
         2 => any_json().prop_map(|ask| ask.to_string().into_bytes()),
         1 => prop::collection::vec(any::<u8>(), 0..80),
     ];
     let run = runner.run(&(prop::sample::select(ROUTES.to_vec()), body), |(path, body)| {
-        runtime.block_on(assert_answers_well(&service, path, body))
+        let status = runtime.block_on(answers_well(&service, path, body))?;
+        *statuses.borrow_mut().entry(status.as_u16()).or_default() += 1;
+        Ok(())
     });
     run.unwrap();
+    println!("answers by status: {:?}", statuses.borrow());
+    assert!(
+        [200, 400, 422].iter().all(|status| statuses.borrow().contains_key(status)),
+        "calls of every kind were made"
+    );
     // It works as before.
     assert_eq!(runtime.block_on(embed(&service, "/embed", json!({ "inputs": "coffee" }))).len(), 1);
 }
@@ -273,7 +330,7 @@ async fn deep_and_odd_bodies_do_no_harm() {
     ];
     for body in bodies {
         for path in ROUTES {
-            assert_answers_well(&service, path, body.clone().into_bytes()).await.unwrap();
+            answers_well(&service, path, body.clone().into_bytes()).await.unwrap();
         }
     }
 }
