@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build web models check fmt lint doc deny unit bench-segments bench-embedding bench-embed bench-lookup clean
+.PHONY: help demo test build web models check fmt lint doc deny unit clients bench-segments bench-embedding bench-embed bench-lookup clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,7 +31,7 @@ web/node_modules/.installed: web/package-lock.json
 	cd web && $(NPM) ci --no-audit --no-fund
 	touch $@
 
-test: web check models unit doc ## Everything CI checks: format, lints, console, all tests, docs
+test: web check models unit clients doc ## Everything CI checks: format, lints, console, all tests, docs
 	@echo "make test: all checks passed"
 
 check: fmt lint deny ## Format, lints, the console's own checks, licences
@@ -56,6 +56,15 @@ models: web
 unit: web
 	@if command -v cargo-nextest >/dev/null; then $(CARGO) nextest run --locked --no-fail-fast; else $(CARGO) test --locked --no-fail-fast; fi
 	$(CARGO) test --locked --doc
+
+# The real OpenAI and huggingface_hub clients against the program; skipped by name where the default model is not there.
+clients: models .venv-clients/.installed ## The embedding routes with the clients they are for
+	.venv-clients/bin/python tests/clients/test_clients.py
+
+.venv-clients/.installed: tests/clients/requirements.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/pip install --quiet --requirement tests/clients/requirements.txt
+	touch $@
 
 doc: web
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
@@ -94,4 +103,4 @@ bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 
 clean: ## Remove what was built; models and the demo's folder stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed
+	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed .venv-clients

@@ -1,5 +1,6 @@
 //! What happens around every handler: a request id, a log line, a metric, panics caught, errors given their body.
 
+use super::embeddings::dialect::Dialect;
 use super::problem::{ApiError, Code};
 use axum::Router;
 use axum::body::Body;
@@ -13,6 +14,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+/// The name that clients of other services look for.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A caller's request id is echoed when it is short and printable, else replaced.
 fn request_id(request: &Request) -> String {
@@ -41,7 +44,7 @@ async fn observe(request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let response = next.run(request).await;
-    let response = finish(response, &id);
+    let response = finish(response, &id, Dialect::of(&route));
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
     let labels =
@@ -51,17 +54,19 @@ async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// Gives an [`ApiError`] its problem+json body, and every response its request id.
-fn finish(mut response: Response, id: &str) -> Response {
+/// Gives an [`ApiError`] its problem+json body, as the route's clients read it, and every response its request id.
+fn finish(mut response: Response, id: &str, dialect: Dialect) -> Response {
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        let problem = error.problem(Some(id.to_owned()));
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        *response.status_mut() = dialect.status(error.code);
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        *response.body_mut() = Body::from(body);
+        *response.body_mut() = Body::from(dialect.body(&error, id));
     }
     if let Ok(value) = HeaderValue::from_str(id) {
+        if dialect != Dialect::Own {
+            response.headers_mut().insert(X_REQUEST_ID, value.clone());
+        }
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response

@@ -4,6 +4,7 @@ mod auth;
 mod body;
 mod cursor;
 mod customers;
+mod embeddings;
 mod health;
 mod imports;
 mod jobs;
@@ -13,6 +14,7 @@ mod problem;
 mod reviews;
 mod segmentations;
 pub mod server;
+mod tei;
 mod versions;
 mod wire;
 
@@ -72,6 +74,7 @@ impl Default for Limits {
         (name = "facts", description = "Send what customers say and do"),
         (name = "lookup", description = "Which segment is this customer in, how surely, since when"),
         (name = "segmentations", description = "Define, fit, inspect, export"),
+        (name = "embeddings", description = "Texts into vectors, for clients of OpenAI and of text-embeddings-inference"),
         (name = "jobs", description = "Long work: progress, result, cancel"),
         (name = "operations", description = "Keys, models, health, metrics")
     )
@@ -98,6 +101,13 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(versions::list_segments))
         .routes(routes!(versions::get_segment))
         .routes(routes!(versions::list_members))
+        .routes(routes!(embeddings::create_embeddings))
+        .routes(routes!(embeddings::models::list_models))
+        .routes(routes!(embeddings::models::get_model))
+        .routes(routes!(tei::embed))
+        .routes(routes!(tei::embed_all))
+        .routes(routes!(tei::tokenize))
+        .routes(routes!(tei::info))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::get_job, jobs::cancel_job))
         .routes(routes!(keys::list_keys, keys::create_key))

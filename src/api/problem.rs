@@ -27,8 +27,11 @@ pub enum Code {
     BodyTooLarge,
     UnsupportedMediaType,
     TooFewCustomers,
+    TextTooLong,
+    BatchTooLarge,
     UnknownModel,
     BadModel,
+    ModelFailed,
     BadFile,
     NoLiveVersion,
     RequestTimeout,
@@ -64,8 +67,11 @@ pub const TABLE: &[(Code, &str, StatusCode, &str)] = &[
         "The body's type is not taken here",
     ),
     (Code::TooFewCustomers, "too_few_customers", StatusCode::UNPROCESSABLE_ENTITY, "There are too few customers"),
+    (Code::TextTooLong, "text_too_long", StatusCode::PAYLOAD_TOO_LARGE, "A text has more tokens than the model takes"),
+    (Code::BatchTooLarge, "batch_too_large", StatusCode::PAYLOAD_TOO_LARGE, "There are too many inputs for one call"),
     (Code::UnknownModel, "unknown_model", StatusCode::UNPROCESSABLE_ENTITY, "There is no such model"),
     (Code::BadModel, "bad_model", StatusCode::UNPROCESSABLE_ENTITY, "The model cannot be used"),
+    (Code::ModelFailed, "model_failed", StatusCode::INTERNAL_SERVER_ERROR, "The model failed"),
     (Code::BadFile, "bad_file", StatusCode::UNPROCESSABLE_ENTITY, "The file cannot be read as asked"),
     (Code::NoLiveVersion, "no_live_version", StatusCode::CONFLICT, "The segmentation has not been fitted yet"),
     (Code::RequestTimeout, "request_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
@@ -217,7 +223,7 @@ impl From<EmbedError> for ApiError {
             ),
             EmbedError::Forward(_) => {
                 tracing::error!(%error, "the model failed");
-                Self::new(Code::Internal, "the model failed; the service's log says how")
+                Self::new(Code::ModelFailed, "the model failed; the service's log says how")
             }
             _ => Self::new(Code::BadModel, error.to_string()),
         }

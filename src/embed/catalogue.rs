@@ -45,6 +45,9 @@ pub struct CatalogueModel {
     pub normalise: bool,
     /// Put before every text.
     pub prefix: String,
+    /// Lengths that a vector may be cut to because the model was trained for it.
+    #[serde(default)]
+    pub matryoshka_dimensions: Vec<usize>,
     /// Folders whose names start so are taken for this model where their own files do not say.
     #[serde(default)]
     pub folder_name_prefixes: Vec<String>,
@@ -153,6 +156,9 @@ impl CatalogueModel {
     fn check(&self) -> Result<(), String> {
         if self.dimension == 0 || self.max_tokens == 0 {
             return Err("dimension and max_tokens must be at least 1".into());
+        }
+        if !self.matryoshka_dimensions.iter().all(|length| (1..self.dimension).contains(length)) {
+            return Err("matryoshka_dimensions must be at least 1 and less than dimension".into());
         }
         for (field, words) in [
             ("aliases", &self.aliases),
@@ -377,6 +383,8 @@ mod tests {
             ("[\"en\"]", "[]", "languages"),
             ("dimension = 4", "dimension = 0", "at least 1"),
             ("max_tokens = 8", "max_tokens = 0", "at least 1"),
+            ("max_tokens = 8", "max_tokens = 8\nmatryoshka_dimensions = [2, 0]", "matryoshka_dimensions"),
+            ("max_tokens = 8", "max_tokens = 8\nmatryoshka_dimensions = [4]", "matryoshka_dimensions"),
             ("\"mean\"", "\"max\"", "max"),
             (&format!("size = 9, sha256 = \"{hash}\""), "size = 9", "no sha256"),
         ] {

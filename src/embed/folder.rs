@@ -22,6 +22,10 @@ pub struct ModelFolder {
     pub normalise: bool,
     /// Empty where no file says otherwise.
     pub prefix: String,
+    /// Prefixes by name.
+    pub prompts: BTreeMap<String, String>,
+    /// Lengths that its vectors may be cut to.
+    pub matryoshka_dimensions: Vec<usize>,
     /// The limit its files set, if they do; the table of positions sets another.
     pub max_tokens: Option<usize>,
     pub lower_case: bool,
@@ -44,13 +48,16 @@ impl ModelFolder {
         )?;
         let weights = find_weights(folder, &inner)?;
         let lengths = SentenceConfig::read(&inner)?;
+        let (prefix, prompts) = read_prompts(folder)?;
         Ok(Self {
             config,
             tokenizer,
             weights,
             pooling: read_pooling(folder, &modules)?,
             normalise: modules.normalise,
-            prefix: read_prefix(folder)?,
+            prefix,
+            prompts,
+            matryoshka_dimensions: read_matryoshka_dimensions(&inner)?,
             max_tokens: match lengths.max_seq_length {
                 Some(max_tokens) => Some(max_tokens),
                 None => read_tokenizer_limit(&inner)?,
@@ -157,18 +164,33 @@ struct Prompts {
     default_prompt_name: Option<String>,
 }
 
-fn read_prefix(folder: &Path) -> Result<String, EmbedError> {
+/// The prefix of every text, and all prompts.
+fn read_prompts(folder: &Path) -> Result<(String, BTreeMap<String, String>), EmbedError> {
     let file = folder.join("config_sentence_transformers.json");
-    let Some(mut config) = read_json::<Prompts>(&file)? else {
-        return Ok(String::new());
+    let Some(config) = read_json::<Prompts>(&file)? else {
+        return Ok((String::new(), BTreeMap::new()));
     };
-    let Some(name) = config.default_prompt_name else {
-        return Ok(String::new());
+    let prompts: BTreeMap<String, String> =
+        config.prompts.into_iter().map(|(name, prompt)| (name, prompt.unwrap_or_default())).collect();
+    let prefix = match config.default_prompt_name {
+        None => String::new(),
+        Some(name) => prompts
+            .get(&name)
+            .cloned()
+            .ok_or_else(|| bad(&file, format!("default_prompt_name is {name:?}, but prompts has none of that name")))?,
     };
-    match config.prompts.remove(&name) {
-        Some(prompt) => Ok(prompt.unwrap_or_default()),
-        None => Err(bad(&file, format!("default_prompt_name is {name:?}, but prompts has none of that name"))),
+    Ok((prefix, prompts))
+}
+
+/// `config.json`: its `matryoshka_dimensions`, where model makers say to which lengths a vector may be cut.
+fn read_matryoshka_dimensions(inner: &Path) -> Result<Vec<usize>, EmbedError> {
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(default)]
+        matryoshka_dimensions: Option<Vec<usize>>,
     }
+    let config = read_json::<Config>(&inner.join("config.json"))?;
+    Ok(config.and_then(|config| config.matryoshka_dimensions).unwrap_or_default())
 }
 
 /// `tokenizer_config.json`: its `model_max_length`, unless that is the huge number that means "not set".
@@ -236,4 +258,34 @@ fn missing(folder: &Path, file: &str, mend: &str) -> EmbedError {
 
 fn bad(file: &Path, why: String) -> EmbedError {
     EmbedError::BadFile { file: file.to_path_buf(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::tiny;
+    use super::*;
+
+    #[test]
+    fn prompts_are_read_by_name_and_the_default_one_is_the_prefix() {
+        let folder = ModelFolder::read(&tiny("roberta")).unwrap();
+        let expected = [("document", ""), ("query", "hello: ")];
+        assert_eq!(folder.prompts, expected.map(|(name, prompt)| (name.to_owned(), prompt.to_owned())).into());
+        assert_eq!(folder.prefix, "hello: ");
+        let without = ModelFolder::read(&tiny("bert")).unwrap();
+        assert!(without.prompts.is_empty() && without.prefix.is_empty());
+    }
+
+    #[test]
+    fn lengths_that_a_vector_may_be_cut_to_are_read_from_the_config() {
+        let folder = tempfile::tempdir().unwrap();
+        for (config, expected) in [
+            (r#"{"matryoshka_dimensions": [4, 8]}"#, Some(vec![4, 8])),
+            (r#"{"matryoshka_dimensions": null}"#, Some(vec![])),
+            ("{}", Some(vec![])),
+            (r#"{"matryoshka_dimensions": "all"}"#, None),
+        ] {
+            std::fs::write(folder.path().join("config.json"), config).unwrap();
+            assert_eq!(read_matryoshka_dimensions(folder.path()).ok(), expected, "{config}");
+        }
+    }
 }

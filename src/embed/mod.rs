@@ -12,6 +12,7 @@ mod precision;
 mod queue;
 mod registry;
 mod sources;
+mod tokens;
 
 pub use bert::{BertEmbedder, LoadSettings, load};
 pub use cache::VectorCache;
@@ -24,8 +25,10 @@ pub use sources::{
     FileCheck, FileState, LoggedProgress, ModelListing, Presence, PullProgress, Resolved, SilentProgress,
     SourceSettings, list, models_dir, pull, resolve, resolve_with, verify,
 };
+pub use tokens::{Cut, SharedTokens, Token, Tokens};
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,6 +58,13 @@ pub struct ModelInfo {
     pub normalised: bool,
     /// Put before every text.
     pub prefix: String,
+    /// Prefixes by name, which a caller may ask for instead of that one.
+    pub prompts: BTreeMap<String, String>,
+    /// Lengths that a vector may be cut to because the model was trained for it; mostly none.
+    pub matryoshka_dimensions: Vec<usize>,
+    /// Its tokeniser, where it lets others use it.
+    #[serde(skip)]
+    pub tokens: Option<SharedTokens>,
     /// `cpu`, `cuda:0`, …
     pub device: String,
     /// What its matrix products are computed in.

@@ -9,6 +9,7 @@ mod bad_input;
 mod bulk;
 mod crash;
 mod documents;
+mod embeddings;
 mod jobs;
 mod program;
 mod queue;

@@ -5,7 +5,10 @@ use axum::http::{Method, Request, StatusCode, header};
 use clientele::api::{Limits, LocalOperator};
 use clientele::app::{App, AppSettings};
 use clientele::domain::WorkspaceId;
-use clientele::embed::{EmbedError, Embedder, ModelInfo, ModelSettings, Models, Output, Pooling, Precision, TokenIds};
+use clientele::embed::{
+    Cut, EmbedError, Embedder, ModelInfo, ModelSettings, Models, Output, Pooling, Precision, SharedTokens, Token,
+    TokenIds, Tokens,
+};
 use clientele::store::SqliteStore;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -25,15 +28,59 @@ impl WordModel {
             id: "words".into(),
             fingerprint: "words@1".into(),
             dimension: 48,
-            max_tokens: 50,
+            max_tokens: MAX_TOKENS,
             pooling: Pooling::Mean,
             normalised: true,
             prefix: String::new(),
+            prompts: [("shout".to_owned(), "loud ".to_owned())].into(),
+            matryoshka_dimensions: Vec::new(),
+            tokens: Some(SharedTokens::new(Arc::new(Words))),
             device: "cpu".into(),
             precision: Precision::F32,
             weight_bytes: 0,
-            vocabulary_size: usize::MAX,
+            vocabulary_size: START as usize + 1,
         })
+    }
+}
+
+/// Tokens a text of the word model is cut to, the special one included.
+pub const MAX_TOKENS: usize = 50;
+
+/// Tokens of words are below it, and it is the special token that stands before every text and counts for nothing.
+const START: u32 = 960_000;
+
+/// A token is the hash of a word (FNV-1a).
+struct Words;
+
+fn hash(word: &str) -> u32 {
+    let bytes = word.to_lowercase().into_bytes();
+    bytes.iter().fold(0x811c_9dc5u32, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193)) % START
+}
+
+impl Tokens for Words {
+    fn own_ids(&self, texts: &[&str], prefix: Option<&str>) -> Result<Vec<Vec<u32>>, EmbedError> {
+        let spelled = self.spell(texts, prefix, false)?;
+        Ok(spelled.into_iter().map(|text| text.iter().map(|token| token.id).collect()).collect())
+    }
+
+    fn wrap(&self, own: &[u32], cut: Cut) -> TokenIds {
+        let n_kept = own.len().min(MAX_TOKENS - 1);
+        let kept = if cut == Cut::End { &own[..n_kept] } else { &own[own.len() - n_kept..] };
+        TokenIds { ids: [&[START], kept].concat(), truncated: n_kept < own.len() }
+    }
+
+    fn spell(&self, texts: &[&str], prefix: Option<&str>, special: bool) -> Result<Vec<Vec<Token>>, EmbedError> {
+        let start = Token { id: START, text: "[START]".into(), special: true, span: None };
+        let spell = |text: &&str| {
+            let whole = format!("{}{text}", prefix.unwrap_or_default());
+            let word = |word: &str| {
+                let at = whole.find(word).map(|byte| whole[..byte].chars().count()).unwrap_or_default();
+                let span = Some((at, at + word.chars().count()));
+                Token { id: hash(word), text: word.to_owned(), special: false, span }
+            };
+            special.then(|| start.clone()).into_iter().chain(whole.split_whitespace().map(word)).collect()
+        };
+        Ok(texts.iter().map(spell).collect())
     }
 }
 
@@ -42,21 +89,8 @@ impl Embedder for WordModel {
         &self.0
     }
 
-    /// A token is the hash of a word (FNV-1a).
-    fn tokenize(&self, texts: &[&str], _: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
-        let hash = |word: &str| {
-            let bytes = word.to_lowercase().into_bytes();
-            bytes.iter().fold(0x811c_9dc5u32, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193))
-        };
-        let tokens = |text: &&str| {
-            let mut ids: Vec<u32> = text.split_whitespace().map(hash).collect();
-            // Every text has a token, as real models' special ones see to.
-            ids.extend(ids.is_empty().then_some(0));
-            let truncated = ids.len() > self.0.max_tokens;
-            ids.truncate(self.0.max_tokens);
-            TokenIds { ids, truncated }
-        };
-        Ok(texts.iter().map(tokens).collect())
+    fn tokenize(&self, texts: &[&str], prefix: Option<&str>) -> Result<Vec<TokenIds>, EmbedError> {
+        Ok(Words.own_ids(texts, prefix)?.iter().map(|own| Words.wrap(own, Cut::End)).collect())
     }
 
     fn forward(&self, texts: &[&TokenIds], output: Output) -> Result<Vec<f32>, EmbedError> {
@@ -65,7 +99,7 @@ impl Embedder for WordModel {
         for text in texts {
             let mut row = vec![0.01f32; dimension];
             for id in &text.ids {
-                row[*id as usize % dimension] += 1.0;
+                row[*id as usize % dimension] += if *id == START { 0.0 } else { 1.0 };
                 if output == Output::Tokens {
                     values.extend_from_slice(&row);
                 }

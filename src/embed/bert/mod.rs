@@ -13,13 +13,14 @@ mod weights;
 use super::device::{DeviceChoice, name_of};
 use super::folder::ModelFolder;
 use super::kernels::Team;
-use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, PrecisionChoice, TokenIds};
+use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, PrecisionChoice, SharedTokens, TokenIds};
 use config::BertConfig;
 use encoder::Encoder;
 use plan::Plan;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::sync::Arc;
 use tokens::{TextTokenizer, TokenSettings};
 use weights::{Shard, Weights};
 
@@ -48,7 +49,7 @@ pub struct LoadSettings {
 /// A loaded encoder with its tokeniser.
 pub struct BertEmbedder {
     info: ModelInfo,
-    tokenizer: TextTokenizer,
+    tokenizer: Arc<TextTokenizer>,
     encoder: Encoder,
 }
 
@@ -73,6 +74,9 @@ fn load_with(folder: &Path, settings: &LoadSettings, plan: Plan) -> Result<BertE
         pooling: settings.pooling.unwrap_or(files.pooling),
         normalised: settings.normalise.unwrap_or(files.normalise),
         prefix: settings.prefix.clone().unwrap_or_else(|| files.prefix.clone()),
+        prompts: files.prompts.clone(),
+        matryoshka_dimensions: files.matryoshka_dimensions.clone(),
+        tokens: None,
         device: name_of(&device),
         precision: plan.precision,
         weight_bytes: 0,
@@ -97,7 +101,8 @@ fn load_with(folder: &Path, settings: &LoadSettings, plan: Plan) -> Result<BertE
         lower_case: files.lower_case,
         n_words: encoder.n_words(),
     };
-    let tokenizer = TextTokenizer::read(&files.tokenizer, token_settings)?;
+    let tokenizer = Arc::new(TextTokenizer::read(&files.tokenizer, token_settings)?);
+    info.tokens = Some(SharedTokens::new(tokenizer.clone()));
     Ok(BertEmbedder { info, tokenizer, encoder })
 }
 
