@@ -111,7 +111,7 @@ impl Encoder {
 
     /// Runs the texts through the model and gives every text's rows, `[n_tokens of the text, width]` in the texts' order, to
     /// `take`; of a row only the first `hidden_size` numbers count.
-    pub fn forward(&self, texts: &[&TokenIds], team: Team, mut take: impl FnMut(&[f32])) {
+    pub fn forward(&self, texts: &[&TokenIds], team: Team<'_>, mut take: impl FnMut(&[f32])) {
         let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
         let mut buffers = self.lock().pop().unwrap_or_default();
         self.embed(texts, &mut buffers, team);
@@ -138,7 +138,7 @@ impl Encoder {
     }
 
     /// The sum of word, position and type, normalised.
-    fn embed(&self, texts: &[&TokenIds], buffers: &mut Buffers, team: Team) {
+    fn embed(&self, texts: &[&TokenIds], buffers: &mut Buffers, team: Team<'_>) {
         let n_tokens: usize = texts.iter().map(|text| text.ids.len()).sum();
         let (hidden, width) = (self.config.hidden_size, self.width);
         buffers.x.resize(n_tokens * width);
@@ -155,7 +155,7 @@ impl Encoder {
         self.normalise(&self.norm, &mut buffers.x, 0..n_tokens, &mut buffers.words, team);
     }
 
-    fn run_layer(&self, layer: &Layer, buffers: &mut Buffers, lengths: &[usize], next: Option<Word>, team: Team) {
+    fn run_layer(&self, layer: &Layer, buffers: &mut Buffers, lengths: &[usize], next: Option<Word>, team: Team<'_>) {
         let n_tokens: usize = lengths.iter().sum();
         let Buffers { x, words, qkv, mixed, mixed_words, .. } = buffers;
         qkv.prepare(self.heads.kind, n_tokens, layer.qkv.bias.len());
@@ -178,7 +178,7 @@ impl Encoder {
         self.normalise(&layer.down_norm, x, 0..n_tokens, words, team);
     }
 
-    fn attend(&self, qkv: &WordRows, lengths: &[usize], mixed: &mut [f32], mixed_width: usize, team: Team) {
+    fn attend(&self, qkv: &WordRows, lengths: &[usize], mixed: &mut [f32], mixed_width: usize, team: Team<'_>) {
         let kernel = Kernel::new(self.isa, self.heads.kind);
         let (words, stride) = (qkv.words(), qkv.stride());
         let attention = Attention { isa: self.isa, kernel, shape: self.heads, words, stride, lengths };
@@ -186,7 +186,7 @@ impl Encoder {
         unsafe { attention.run(team, Shared::new(mixed), mixed_width) }
     }
 
-    fn feed_forward(&self, layer: &Layer, buffers: &mut Buffers, rows: Range<usize>, team: Team) {
+    fn feed_forward(&self, layer: &Layer, buffers: &mut Buffers, rows: Range<usize>, team: Team<'_>) {
         let Buffers { x, words, inner, inner_words, .. } = buffers;
         let (n_rows, inner_width) = (rows.len(), layer.up.bias.len());
         let kind = layer.down.weights.kind();
@@ -203,7 +203,7 @@ impl Encoder {
         self.product(&layer.down, inner_words, 0..n_rows, to, rows.start, team);
     }
 
-    fn activated(&self, layer: &Layer, words: &WordRows, rows: Range<usize>, to: Destination<'_>, team: Team) {
+    fn activated(&self, layer: &Layer, words: &WordRows, rows: Range<usize>, to: Destination<'_>, team: Team<'_>) {
         let finish = Finish { bias: &layer.up.bias, activation: Some(self.config.activation), to };
         self.finished(finish, &layer.up, words, rows, 0, team);
     }
@@ -215,7 +215,7 @@ impl Encoder {
         rows: Range<usize>,
         to: Destination<'_>,
         to_row: usize,
-        team: Team,
+        team: Team<'_>,
     ) {
         self.finished(Finish { bias: &dense.bias, activation: None, to }, dense, words, rows, to_row, team);
     }
@@ -227,14 +227,14 @@ impl Encoder {
         words: &WordRows,
         rows: Range<usize>,
         to_row: usize,
-        team: Team,
+        team: Team<'_>,
     ) {
         let source = Source { team, isa: self.isa, kernel: dense.kernel, rows: words, range: rows };
         // SAFETY: callers make the destination of a buffer that they alone borrow for writing.
         unsafe { finish.product(source, &dense.weights, to_row) }
     }
 
-    fn normalise(&self, norm: &Norm, x: &mut [f32], rows: Range<usize>, words: &mut WordRows, team: Team) {
+    fn normalise(&self, norm: &Norm, x: &mut [f32], rows: Range<usize>, words: &mut WordRows, team: Team<'_>) {
         let (x, words) = (Shared::new(x), words.shared());
         team.each(rows.len().div_ceil(ROWS_A_PIECE), |piece| {
             let first = rows.start + piece * ROWS_A_PIECE;
@@ -243,7 +243,7 @@ impl Encoder {
         });
     }
 
-    fn pack(&self, numbers: &[f32], words: &mut WordRows, n_rows: usize, team: Team) {
+    fn pack(&self, numbers: &[f32], words: &mut WordRows, n_rows: usize, team: Team<'_>) {
         let rows = words.shared();
         let stride = rows.stride * rows.kind.parts();
         team.each(n_rows.div_ceil(ROWS_A_PIECE), |piece| {

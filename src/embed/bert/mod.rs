@@ -12,7 +12,7 @@ mod weights;
 
 use super::device::{DeviceChoice, name_of};
 use super::folder::ModelFolder;
-use super::kernels::Team;
+use super::kernels::{Crew, Team};
 use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, PrecisionChoice, SharedTokens, TokenIds};
 use config::BertConfig;
 use encoder::Encoder;
@@ -139,7 +139,7 @@ impl Embedder for BertEmbedder {
         self.check(texts)?;
         let batches = batches_by_length(texts, rayon::current_num_threads());
         let parts: Vec<Vec<f32>> = match &batches[..] {
-            [only] => vec![self.forward_batch(texts, only, output, Team::Together)],
+            [only] => vec![Crew::gather(|crew| self.forward_batch(texts, only, output, Team::Together(crew)))],
             _ => batches.par_iter().map(|batch| self.forward_batch(texts, batch, output, Team::Alone)).collect(),
         };
         let dimension = self.info.dimension;
@@ -172,7 +172,7 @@ impl BertEmbedder {
     }
 
     /// What is asked for of these texts, one after the other.
-    fn forward_batch(&self, texts: &[&TokenIds], batch: &[usize], output: Output, team: Team) -> Vec<f32> {
+    fn forward_batch(&self, texts: &[&TokenIds], batch: &[usize], output: Output, team: Team<'_>) -> Vec<f32> {
         let texts: Vec<&TokenIds> = batch.iter().map(|&text| texts[text]).collect();
         let mut vectors = Vec::new();
         let (dimension, width) = (self.info.dimension, self.encoder.width());

@@ -81,7 +81,7 @@ impl Attention<'_> {
     ///
     /// # Safety
     /// Nobody else touches `to` now.
-    pub unsafe fn run(&self, team: Team, to: Shared<'_, f32>, to_stride: usize) {
+    pub unsafe fn run(&self, team: Team<'_>, to: Shared<'_, f32>, to_stride: usize) {
         let mut texts = Vec::with_capacity(self.lengths.len());
         let mut first_row = 0;
         for &length in self.lengths {

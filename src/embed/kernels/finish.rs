@@ -24,7 +24,7 @@ pub enum Destination<'a> {
 
 /// The rows of a product, and who computes it how.
 pub struct Source<'a> {
-    pub team: Team,
+    pub team: Team<'a>,
     pub isa: Isa,
     pub kernel: Kernel,
     pub rows: &'a WordRows,

@@ -35,7 +35,7 @@ pub use panels::Panels;
 pub use product::{Block, Kernel};
 pub use rows::{Pack, WordRows};
 pub use shared::Shared;
-pub use team::Team;
+pub use team::{Crew, Team};
 
 /// Columns that neighbouring numbers of a word are apart, and the widest vector's lanes.
 pub const LANES: usize = 16;
