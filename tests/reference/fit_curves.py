@@ -59,3 +59,4 @@ if __name__ == "__main__":
     fit_cdf(5.6, 15)
     fit_cdf(4.2, 8)
     fit_power(6)
+    fit_power(4)

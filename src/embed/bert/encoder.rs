@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Rows that go through both halves of the feed-forward layer together: what lies between them stays in the second-level cache.
-const FEED_FORWARD_ROWS: usize = 96;
+const FEED_FORWARD_ROWS: usize = 64;
 /// Rows that a thread normalises or packs at a time.
 const ROWS_A_PIECE: usize = 8;
 

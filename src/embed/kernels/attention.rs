@@ -5,7 +5,7 @@
 
 #![expect(unsafe_code, reason = "threads write heads of their own into shared rows")]
 
-use super::mathematics::exp2;
+use super::mathematics::{exp2, short_exp2};
 use super::rows::pack_bf16;
 use super::{Block, Isa, Kernel, LANES, Lines, Shared, Team, Word};
 use pulp::{Simd, WithSimd};
@@ -137,7 +137,7 @@ impl Attention<'_> {
                 sums: &mut scratch.scores,
                 sum_stride: padded,
             });
-            let sums = self.isa.run(Softmax {
+            let inverses = self.isa.run(Softmax {
                 scores: &mut scratch.scores[..n_queries * padded],
                 padded,
                 length,
@@ -157,13 +157,10 @@ impl Attention<'_> {
                 sums: &mut scratch.mixed,
                 sum_stride: columns,
             });
-            for (query, inverse) in sums[..n_queries].iter().enumerate() {
-                let start = (first_row + first + query) * to_stride + head * columns;
-                // SAFETY: the caller's promise.
-                let to = unsafe { to.part(start..start + columns) };
-                let mixed = &scratch.mixed[query * columns..][..columns];
-                to.iter_mut().zip(mixed).for_each(|(to, mixed)| *to = mixed * inverse);
-            }
+            let first_row = first_row + first;
+            let mixed = &scratch.mixed[..n_queries * columns];
+            let store = Store { mixed, columns, inverses, to, to_stride, first_row, first_column: head * columns };
+            self.isa.run(store);
         }
     }
 }
@@ -180,12 +177,12 @@ impl Scratch {
 
 /// `[length, words]`, `stride` apart, into `[words, padded]`; what is past the length is set to 0.
 fn transpose(from: &[u32], stride: usize, length: usize, words: usize, to: &mut [u32], padded: usize) {
-    for (word, to) in to.chunks_exact_mut(padded).take(words).enumerate() {
-        for (to, from) in to.iter_mut().zip(from[word..].iter().step_by(stride).take(length)) {
-            *to = *from;
+    for (key, from) in from.chunks(stride).take(length).enumerate() {
+        for (to, &word) in to.chunks_exact_mut(padded).zip(&from[..words]) {
+            to[key] = word;
         }
-        to[length..].fill(0);
     }
+    to.chunks_exact_mut(padded).take(words).for_each(|to| to[length..].fill(0));
 }
 
 /// Values `[length, words]` of bf16, two columns a word, into `[padded / 2, columns]`, two keys a word: word w of a group has the
@@ -250,8 +247,10 @@ impl WithSimd for Softmax<'_> {
             let highest = vectors.iter().fold(simd.splat_f32s(NOWHERE), |highest, &x| simd.max_f32s(highest, x));
             let highest = simd.splat_f32s(simd.reduce_max_f32s(highest));
             let mut sum = simd.splat_f32s(0.0);
+            let exact = self.kind == Word::F32;
             for x in vectors.iter_mut() {
-                *x = exp2(simd, simd.sub_f32s(*x, highest));
+                let below = simd.sub_f32s(*x, highest);
+                *x = if exact { exp2(simd, below) } else { short_exp2(simd, below) };
                 sum = simd.add_f32s(sum, *x);
             }
             *inverse = 1.0 / simd.reduce_sum_f32s(sum);
@@ -262,5 +261,34 @@ impl WithSimd for Softmax<'_> {
             }
         }
         inverses
+    }
+}
+
+/// Divides the mixes by their rows' sums, into the head's columns of the result.
+struct Store<'a> {
+    /// `[n_queries, columns]`
+    mixed: &'a [f32],
+    columns: usize,
+    inverses: [f32; QUERIES_AT_ONCE],
+    to: Shared<'a, f32>,
+    to_stride: usize,
+    first_row: usize,
+    first_column: usize,
+}
+
+impl WithSimd for Store<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (query, (mixed, &inverse)) in self.mixed.chunks_exact(self.columns).zip(&self.inverses).enumerate() {
+            let start = (self.first_row + query) * self.to_stride + self.first_column;
+            // SAFETY: by the promise of `Attention::head`, which alone makes use of this.
+            let to = unsafe { self.to.part(start..start + self.columns) };
+            let inverse = simd.splat_f32s(inverse);
+            for (to, &mixed) in S::as_mut_simd_f32s(to).0.iter_mut().zip(S::as_simd_f32s(mixed).0) {
+                *to = simd.mul_f32s(mixed, inverse);
+            }
+        }
     }
 }

@@ -4,12 +4,18 @@
 
 use super::mathematics::{Activation, Gelu, GeluTanh, Identity, Map, Relu, ShortGelu};
 use super::rows::{SharedRows, pack_words};
-use super::{Block, Isa, Kernel, PANEL, Panels, Shared, Team, Word, WordRows};
+use super::{Block, Isa, Kernel, Lines, PANEL, Panels, Shared, Team, Word, WordRows};
 use pulp::{Simd, WithSimd};
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// Rows whose sums are kept until they are finished: 64 columns of them fill a third of a first-level cache.
 const ROWS_AT_ONCE: usize = 48;
+
+thread_local! {
+    /// The sums of one panel's rows before they are finished.
+    static SUMS: RefCell<Lines<f32>> = RefCell::default();
+}
 
 /// Where the results go.
 #[derive(Clone, Copy)]
@@ -50,34 +56,36 @@ impl Finish<'_> {
         let Source { team, isa, kernel, rows, range } = source;
         debug_assert_eq!(rows.kind(), weights.kind());
         team.each(weights.n_panels(), |panel| {
-            let mut sums = [0f32; ROWS_AT_ONCE * PANEL];
-            for first_row in range.clone().step_by(ROWS_AT_ONCE) {
-                let n_rows = (range.end - first_row).min(ROWS_AT_ONCE);
-                kernel.multiply(Block {
-                    rows: &rows.words()[first_row * rows.stride()..],
-                    row_stride: rows.stride(),
-                    n_rows,
-                    depth: weights.depth(),
-                    columns: weights.panel(panel),
-                    column_stride: PANEL,
-                    n_columns: PANEL,
-                    zero_points: rows.zero_points().get(first_row..).unwrap_or_default(),
-                    column_sums: weights.column_sums(panel),
-                    sums: &mut sums,
-                    sum_stride: PANEL,
-                });
-                isa.run(Part {
-                    to: self.to,
-                    activation: self.activation,
-                    exact: rows.kind() == Word::F32,
-                    sums: &mut sums[..n_rows * PANEL],
-                    first_row: to_row + first_row - range.start,
-                    panel,
-                    bias: &self.bias[panel * PANEL..][..PANEL],
-                    row_scales: rows.scales().get(first_row..).unwrap_or_default(),
-                    column_scales: weights.column_scales(panel),
-                });
-            }
+            SUMS.with_borrow_mut(|sums| {
+                sums.resize(ROWS_AT_ONCE * PANEL);
+                for first_row in range.clone().step_by(ROWS_AT_ONCE) {
+                    let n_rows = (range.end - first_row).min(ROWS_AT_ONCE);
+                    kernel.multiply(Block {
+                        rows: &rows.words()[first_row * rows.stride()..],
+                        row_stride: rows.stride(),
+                        n_rows,
+                        depth: weights.depth(),
+                        columns: weights.panel(panel),
+                        column_stride: PANEL,
+                        n_columns: PANEL,
+                        zero_points: rows.zero_points().get(first_row..).unwrap_or_default(),
+                        column_sums: weights.column_sums(panel),
+                        sums,
+                        sum_stride: PANEL,
+                    });
+                    isa.run(Part {
+                        to: self.to,
+                        activation: self.activation,
+                        exact: rows.kind() == Word::F32,
+                        sums: &mut sums[..n_rows * PANEL],
+                        first_row: to_row + first_row - range.start,
+                        panel,
+                        bias: &self.bias[panel * PANEL..][..PANEL],
+                        row_scales: rows.scales().get(first_row..).unwrap_or_default(),
+                        column_scales: weights.column_scales(panel),
+                    });
+                }
+            });
         });
     }
 }

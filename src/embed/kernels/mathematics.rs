@@ -80,6 +80,7 @@ const SHORT_CDF: Cdf<9> = Cdf {
 
 /// 2^f for |f| up to 1/2, lowest power first; off by 2e-9 of the value.
 const EXP2: [f32; 7] = [1.0, 0.693_147_2, 0.240_226_46, 0.055_503_286, 0.009_618_489, 0.001_339_993_1, 1.534_581_1e-4];
+const SHORT_EXP2: [f32; 5] = [0.999_999_3, 0.693_121_8, 0.240_247_44, 0.055_917_86, 0.009_570_1];
 /// 1.5 · 2²³: added to a small number, it leaves the nearest whole number in the lowest bits.
 pub(super) const ROUNDING: f32 = 12_582_912.0;
 
@@ -110,10 +111,21 @@ fn normal_cdf<S: Simd, const N: usize>(simd: S, x: S::f32s, cdf: &Cdf<N>) -> S::
 /// 2^x, for x cut to -126..127.
 #[inline(always)]
 pub(super) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    power(simd, x, &EXP2)
+}
+
+/// The same to 3e-6 of the value: below what bf16 keeps.
+#[inline(always)]
+pub(super) fn short_exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    power(simd, x, &SHORT_EXP2)
+}
+
+#[inline(always)]
+fn power<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: &[f32; N]) -> S::f32s {
     let x = clamp(simd, x, -126.0, 127.0);
     let shifted = simd.add_f32s(x, simd.splat_f32s(ROUNDING));
     let fraction = simd.sub_f32s(x, simd.sub_f32s(shifted, simd.splat_f32s(ROUNDING)));
-    let mantissa = simd.transmute_u32s_f32s(polynomial(simd, fraction, &EXP2));
+    let mantissa = simd.transmute_u32s_f32s(polynomial(simd, fraction, coefficients));
     // Adding n to the exponent's bits multiplies by 2^n.
     let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
     simd.transmute_f32s_u32s(simd.add_u32s(mantissa, exponent))
@@ -181,6 +193,16 @@ mod tests {
     }
 
     #[derive(Clone, Copy)]
+    struct ShortExp2;
+
+    impl Map for ShortExp2 {
+        #[inline(always)]
+        fn map<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
+            short_exp2(simd, x)
+        }
+    }
+
+    #[derive(Clone, Copy)]
     struct Exp2;
 
     impl Map for Exp2 {
@@ -220,6 +242,7 @@ mod tests {
     #[test]
     fn powers_of_two_are_right_to_two_parts_in_ten_million() {
         check(Exp2, &grid(-120.0, 120.0), f64::exp2, |x| 2e-7 * x.exp2());
+        check(ShortExp2, &grid(-120.0, 120.0), f64::exp2, |x| 3e-6 * x.exp2());
     }
 
     #[test]
