@@ -104,6 +104,9 @@ impl DeviceEncoder {
         let norm = loader.norm(norm).map_err(place)?;
         let layer = |number| loader.layer(weights.layer(&config, number)?).map_err(place);
         let layers = (0..config.n_layers).map(layer).collect::<std::result::Result<_, _>>()?;
+        // candle gives every thread a queue of its own on the device, and the model is used on other threads than this one: the
+        // weights must have arrived. A batch ends by fetching its result, so nothing of it is under way after its turn.
+        device.synchronize().map_err(place)?;
         let (device, dtype) = (device.clone(), loader.dtype);
         Ok(Self { pooling, device, dtype, limits, words, positions, norm, layers, config, turn: Mutex::default() })
     }
