@@ -18,8 +18,13 @@ RUN apt-get update && apt-get install -y --no-install-recommends build-essential
     && rm -rf /var/lib/apt/lists/*
 COPY --from=rust:1.95-bookworm /usr/local/cargo /usr/local/cargo
 COPY --from=rust:1.95-bookworm /usr/local/rustup /usr/local/rustup
+# Only this static library is to be found by the linker: the image's own stubs would be linked, and be missing where it runs.
+RUN mkdir /opt/link && ln -s /usr/local/cuda/lib64/libcudart_static.a /opt/link/libcudart.a
+COPY tools/rustc-late tools/nvcc-dense /opt/tools/
+# As `make cuda` has them.
 ENV PATH=/usr/local/cargo/bin:$PATH CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup \
-    FEATURES="--features cuda" CUDA_COMPUTE_CAP=80 CUDARC_CUDA_VERSION=13000
+    FEATURES="--features cuda" CUDA_COMPUTE_CAP=80 CUDARC_CUDA_VERSION=13000 CUDA_HOME=/usr/local/cuda \
+    NVCC=/opt/tools/nvcc-dense RUSTC_WRAPPER=/opt/tools/rustc-late LIBRARY_PATH=/opt/link
 
 FROM base-${VARIANT} AS build
 WORKDIR /src

@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build web models check fmt lint doc deny unit clients bench-segments bench-embedding bench-embed bench-lookup clean
+.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients bench-segments bench-embedding bench-embed bench-lookup clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -20,6 +20,17 @@ demo: build ## Make a sample shop, fit it, serve it (DEMO_EXIT=1: make the look-
 
 build: web ## Build the program with its console: target/release/clientele
 	$(CARGO) build --release --locked
+
+# The settings of every build with the feature `cuda`. The kernels are PTX for compute capability 8.0, which the driver compiles for
+# the GPU it finds, 8.0 or newer; CUDA's libraries are opened when they are first used (tools/rustc-late).
+CUDA_SETTINGS = CUDA_COMPUTE_CAP=80 CUDARC_CUDA_VERSION=13000 RUSTC_WRAPPER=$(CURDIR)/tools/rustc-late
+
+# The compiler comes as wheels; no GPU and no driver is needed to build. In a folder of its own: cargo does not see a changed wrapper.
+cuda: web .venv-cuda/.installed ## Build the program for NVIDIA GPUs; it starts without one too: target/cuda/release/clientele
+	cuda_home=$$(.venv-cuda/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nvidia/cu13; \
+	mkdir -p target/cuda/link; ln -sf $$cuda_home/lib/libcudart_static.a target/cuda/link/libcudart.a; \
+	export CUDA_HOME=$$cuda_home NVCC=$(CURDIR)/tools/nvcc-dense LIBRARY_PATH=$(CURDIR)/target/cuda/link; \
+	$(CUDA_SETTINGS) CARGO_TARGET_DIR=target/cuda $(CARGO) build --release --locked --features cuda
 
 web: web/dist/index.html ## Build the web console
 
@@ -34,7 +45,7 @@ web/node_modules/.installed: web/package-lock.json
 test: web check models unit clients doc ## Everything CI checks: format, lints, console, all tests, docs
 	@echo "make test: all checks passed"
 
-check: fmt lint deny ## Format, lints, the console's own checks, licences
+check: fmt lint cuda-types deny ## Format, lints, the types of the GPU code, the console's own checks, licences
 	cd web && $(NPM) run check && $(NPM) test
 
 fmt:
@@ -42,6 +53,11 @@ fmt:
 
 lint: web
 	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+# Types of the GPU code, with a compiler for its kernels that writes empty files. It shares the other checks' folder, and with it all
+# dependencies but three.
+cuda-types: web
+	NVCC=$(CURDIR)/tools/nvcc-stub $(CUDA_SETTINGS) $(CARGO) check --lib --locked --features cuda
 
 # cargo-deny takes minutes to build and its advisories need a host of their own, so it is run where it is installed.
 deny:
@@ -87,6 +103,11 @@ bench-embed: web .venv-bench-embed/.installed ## Embedding speed and agreement b
 bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 	$(PYTHON) benches/lookup.py
 
+.venv-cuda/.installed: tools/cuda-requirements.txt
+	$(PYTHON) -m venv .venv-cuda
+	.venv-cuda/bin/pip install --quiet --requirement tools/cuda-requirements.txt
+	touch $@
+
 .venv-bench/.installed: benches/requirements.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet --requirement benches/requirements.txt
@@ -103,4 +124,4 @@ bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 
 clean: ## Remove what was built; models and the demo's folder stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed .venv-clients
+	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed .venv-clients .venv-cuda

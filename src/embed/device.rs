@@ -3,6 +3,7 @@
 use super::EmbedError;
 use candle_core::Device;
 use std::fmt;
+use std::sync::Once;
 
 /// The device asked for on the command line or in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +41,7 @@ impl DeviceChoice {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(ordinal) => open_cuda(ordinal),
-            Self::Auto => Ok(open_cuda(0).unwrap_or(Device::Cpu)),
+            Self::Auto => Ok(open_cuda(0).unwrap_or_else(fall_back)),
         }
     }
 
@@ -72,6 +73,16 @@ pub(super) fn name_of(device: &Device) -> String {
     }
 }
 
+/// The processor, and in a build for GPUs, where one was to be expected, a line of the log that says so and why; once, since every
+/// model that is loaded asks.
+fn fall_back(why: EmbedError) -> Device {
+    static SAID: Once = Once::new();
+    if cfg!(feature = "cuda") {
+        SAID.call_once(|| tracing::info!("models run on the processor: {why}"));
+    }
+    Device::Cpu
+}
+
 #[cfg(not(feature = "cuda"))]
 fn open_cuda(ordinal: usize) -> Result<Device, EmbedError> {
     Err(EmbedError::Device(format!(
@@ -80,20 +91,47 @@ fn open_cuda(ordinal: usize) -> Result<Device, EmbedError> {
     )))
 }
 
-/// A build that looks the CUDA libraries up when they are first used panics where they are absent, so a panic here
-/// means "no CUDA on this machine" and is kept off the terminal.
+/// A build whose CUDA libraries are opened at first use panics where one is absent or lacks a function: what can be asked before is
+/// asked, and a panic is caught for the rest.
 #[cfg(feature = "cuda")]
 fn open_cuda(ordinal: usize) -> Result<Device, EmbedError> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let opened = std::panic::catch_unwind(|| Device::new_cuda(ordinal));
-    std::panic::set_hook(hook);
-    let why = match opened {
-        Ok(Ok(device)) => return Ok(device),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the CUDA libraries (driver, cuBLAS, cuRAND) were not found".into(),
+    let error = |why: String| {
+        EmbedError::Device(format!("cuda:{ordinal} could not be opened: {why}; choose the device auto or cpu"))
     };
-    Err(EmbedError::Device(format!("cuda:{ordinal} could not be opened: {why}; choose the device auto or cpu")))
+    if let Some(library) = missing_library() {
+        return Err(error(format!("{library} was not found on this machine")));
+    }
+    let device = match std::panic::catch_unwind(|| Device::new_cuda(ordinal)) {
+        Ok(Ok(device)) => device,
+        Ok(Err(why)) => return Err(error(why.to_string())),
+        Err(_) => return Err(error("CUDA's libraries on this machine are too old".into())),
+    };
+    // Products in `f32`, those of attention above all, run on the tensor cores.
+    candle_core::cuda::set_gemm_reduced_precision_f32(true);
+    Ok(device)
+}
+
+/// The first of CUDA's libraries that candle would miss. The driver comes first: it is the cheapest to look for and the likeliest
+/// to be absent.
+#[cfg(all(feature = "cuda", cuda_at_first_use))]
+#[expect(unsafe_code, reason = "opening a shared library runs its start-up code; these are CUDA's own")]
+fn missing_library() -> Option<&'static str> {
+    use candle_core::cuda_backend::cudarc::{cublas, curand, driver};
+    // SAFETY: the libraries are opened by the names that they are about to be opened by anyway.
+    unsafe {
+        match () {
+            () if !driver::sys::is_culib_present() => Some("NVIDIA's driver (libcuda)"),
+            () if !cublas::sys::is_culib_present() => Some("cuBLAS (libcublas)"),
+            () if !curand::sys::is_culib_present() => Some("cuRAND (libcurand)"),
+            () => None,
+        }
+    }
+}
+
+/// A program that is linked with the libraries does not start without them.
+#[cfg(all(feature = "cuda", not(cuda_at_first_use)))]
+fn missing_library() -> Option<&'static str> {
+    None
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use super::config::{BertConfig, Family};
 use super::plan::{Plan, outputs_in_order};
 use super::weights::{Embeddings, LayerWeights, Linear, Scaling, Weights};
 use crate::embed::kernels::{
-    Attention, Destination, Finish, HeadShape, Isa, Kernel, Lines, Norm, PANEL, Pack, Panels, Shared, Source, Team,
-    Word, WordRows, add_rows, norm_rows,
+    Activation, Attention, Destination, Finish, HeadShape, Isa, Kernel, Lines, Norm, PANEL, Pack, Panels, Shared,
+    Source, Team, Word, WordRows, add_rows, norm_rows,
 };
 use crate::embed::{EmbedError, TokenIds};
 use std::ops::Range;
@@ -160,14 +160,14 @@ impl Encoder {
         let Buffers { x, words, qkv, mixed, mixed_words, .. } = buffers;
         qkv.prepare(self.heads.kind, n_tokens, layer.qkv.bias.len());
         let to = Destination::Words(qkv.shared());
-        self.product(&layer.qkv, words, 0..n_tokens, to, 0, team);
+        layer.qkv.run(self.source(&layer.qkv, words, 0..n_tokens, team), None, to, 0);
         let mixed_width = layer.output.weights.depth() * layer.output.weights.kind().parts();
         mixed.resize(n_tokens * mixed_width);
         self.attend(qkv, lengths, mixed, mixed_width, team);
         mixed_words.prepare(layer.output.weights.kind(), n_tokens, mixed_width);
         self.pack(mixed, mixed_words, n_tokens, team);
         let to = Destination::AddTo { rows: Shared::new(x), stride: self.width };
-        self.product(&layer.output, mixed_words, 0..n_tokens, to, 0, team);
+        layer.output.run(self.source(&layer.output, mixed_words, 0..n_tokens, team), None, to, 0);
         words.prepare(layer.up.weights.kind(), n_tokens, self.width);
         self.normalise(&layer.output_norm, x, 0..n_tokens, words, team);
         for first in (0..n_tokens).step_by(FEED_FORWARD_ROWS) {
@@ -190,48 +190,24 @@ impl Encoder {
         let Buffers { x, words, inner, inner_words, .. } = buffers;
         let (n_rows, inner_width) = (rows.len(), layer.up.bias.len());
         let kind = layer.down.weights.kind();
+        let activation = Some(self.config.activation);
+        let source = self.source(&layer.up, words, rows.clone(), team);
         inner_words.prepare(kind, n_rows, inner_width);
         if kind == Word::Int8 {
             inner.resize(n_rows * inner_width);
             let to = Destination::Store { rows: Shared::new(inner), stride: inner_width };
-            self.activated(layer, words, rows.clone(), to, team);
+            layer.up.run(source, activation, to, 0);
             self.pack(inner, inner_words, n_rows, team);
         } else {
-            self.activated(layer, words, rows.clone(), Destination::Words(inner_words.shared()), team);
+            layer.up.run(source, activation, Destination::Words(inner_words.shared()), 0);
         }
         let to = Destination::AddTo { rows: Shared::new(x), stride: self.width };
-        self.product(&layer.down, inner_words, 0..n_rows, to, rows.start, team);
+        layer.down.run(self.source(&layer.down, inner_words, 0..n_rows, team), None, to, rows.start);
     }
 
-    fn activated(&self, layer: &Layer, words: &WordRows, rows: Range<usize>, to: Destination<'_>, team: Team<'_>) {
-        let finish = Finish { bias: &layer.up.bias, activation: Some(self.config.activation), to };
-        self.finished(finish, &layer.up, words, rows, 0, team);
-    }
-
-    fn product(
-        &self,
-        dense: &Dense,
-        words: &WordRows,
-        rows: Range<usize>,
-        to: Destination<'_>,
-        to_row: usize,
-        team: Team<'_>,
-    ) {
-        self.finished(Finish { bias: &dense.bias, activation: None, to }, dense, words, rows, to_row, team);
-    }
-
-    fn finished(
-        &self,
-        finish: Finish<'_>,
-        dense: &Dense,
-        words: &WordRows,
-        rows: Range<usize>,
-        to_row: usize,
-        team: Team<'_>,
-    ) {
-        let source = Source { team, isa: self.isa, kernel: dense.kernel, rows: words, range: rows };
-        // SAFETY: callers make the destination of a buffer that they alone borrow for writing.
-        unsafe { finish.product(source, &dense.weights, to_row) }
+    /// Rows that a product of `dense` takes.
+    fn source<'a>(&self, dense: &Dense, rows: &'a WordRows, range: Range<usize>, team: Team<'a>) -> Source<'a> {
+        Source { team, isa: self.isa, kernel: dense.kernel, rows, range }
     }
 
     fn normalise(&self, norm: &Norm, x: &mut [f32], rows: Range<usize>, words: &mut WordRows, team: Team<'_>) {
@@ -330,6 +306,13 @@ impl Layer {
 }
 
 impl Dense {
+    /// `to = activation(source · weights + bias)`, from row `to_row` on. `to` must be made of a buffer that the caller alone has.
+    fn run(&self, source: Source<'_>, activation: Option<Activation>, to: Destination<'_>, to_row: usize) {
+        let finish = Finish { bias: &self.bias, activation, to };
+        // SAFETY: all callers make `to` of a buffer that they borrow for writing.
+        unsafe { finish.product(source, &self.weights, to_row) }
+    }
+
     fn pack(
         plan: Plan,
         kind: Word,

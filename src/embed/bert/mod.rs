@@ -2,9 +2,15 @@
 
 #[cfg(test)]
 mod bad_folders;
+mod batches;
+mod buckets;
 mod config;
+mod device_encoder;
+#[cfg(test)]
+mod device_tests;
 mod encoder;
 mod plan;
+mod processor;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -12,23 +18,18 @@ mod weights;
 
 use super::device::{DeviceChoice, name_of};
 use super::folder::ModelFolder;
-use super::kernels::{Crew, Team};
-use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, PrecisionChoice, SharedTokens, TokenIds};
+use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, Precision, PrecisionChoice, SharedTokens, TokenIds};
+use candle_core::Device;
 use config::BertConfig;
+use device_encoder::{DeviceEncoder, Limits};
 use encoder::Encoder;
-use plan::Plan;
-use rayon::prelude::*;
+use plan::{Plan, device_precision};
+use processor::Processor;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 use tokens::{TextTokenizer, TokenSettings};
 use weights::{Shard, Weights};
-
-/// Tokens of a sub-batch: enough for the matrix products to be at their best, few enough for what lies between two of them to
-/// stay in a core's own caches.
-const TOKENS_PER_BATCH: usize = 192;
-/// So few tokens are shared by all threads: each would wait for the weights alone, and somebody waits for the answer.
-const TOKENS_FOR_A_TEAM: usize = 96;
 
 /// How to load a folder. What is None is read from the folder's files.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +51,25 @@ pub struct LoadSettings {
 pub struct BertEmbedder {
     info: ModelInfo,
     tokenizer: Arc<TextTokenizer>,
-    encoder: Encoder,
+    engine: Box<dyn Engine>,
+}
+
+/// The model without its tokeniser: our own kernels on the processor, candle's on a GPU.
+trait Engine: Send + Sync {
+    /// Rows of the table of words.
+    fn n_words(&self) -> usize;
+
+    /// Bytes of the weights as they are kept.
+    fn n_bytes(&self) -> usize;
+
+    /// As [`Embedder::forward`]; the tokens have been checked.
+    fn forward(&self, texts: &[&TokenIds], output: Output) -> Result<Vec<f32>, EmbedError>;
+}
+
+/// Which engine, and how it is to compute.
+enum Place {
+    Processor(Plan),
+    Device { device: Device, precision: Precision, limits: Limits },
 }
 
 /// Loads a folder in the layout of sentence-transformers or of transformers.
@@ -58,11 +77,10 @@ pub struct BertEmbedder {
 /// # Errors
 /// [`EmbedError::MissingFile`] and [`EmbedError::BadFile`] for the folder, [`EmbedError::Device`] for the device.
 pub fn load(folder: &Path, settings: &LoadSettings) -> Result<BertEmbedder, EmbedError> {
-    load_with(folder, settings, Plan::choose(settings.precision)?)
+    load_with(folder, settings, &Place::choose(settings)?)
 }
 
-fn load_with(folder: &Path, settings: &LoadSettings, plan: Plan) -> Result<BertEmbedder, EmbedError> {
-    let device = settings.device.open()?;
+fn load_with(folder: &Path, settings: &LoadSettings, place: &Place) -> Result<BertEmbedder, EmbedError> {
     let files = ModelFolder::read(folder)?;
     let config = BertConfig::read(&files.config)?;
     let asked = settings.max_tokens.or(files.max_tokens).unwrap_or(usize::MAX);
@@ -77,8 +95,8 @@ fn load_with(folder: &Path, settings: &LoadSettings, plan: Plan) -> Result<BertE
         prompts: files.prompts.clone(),
         matryoshka_dimensions: files.matryoshka_dimensions.clone(),
         tokens: None,
-        device: name_of(&device),
-        precision: plan.precision,
+        device: place.name(),
+        precision: place.precision(),
         weight_bytes: 0,
         vocabulary_size: 0,
     };
@@ -87,23 +105,68 @@ fn load_with(folder: &Path, settings: &LoadSettings, plan: Plan) -> Result<BertE
         Some(fingerprint) => fingerprint.clone(),
         None => fingerprint(&info, &files, &shards)?,
     };
-    // Vectors of another precision are near, but they are not the same.
-    if !plan.is_exact() {
-        info.fingerprint += &format!("+{}", plan.precision);
-    }
-    let encoder = Encoder::load(config, &Weights::open(&shards)?, plan)?;
-    info.weight_bytes = encoder.n_bytes();
-    info.vocabulary_size = encoder.n_words();
+    info.fingerprint += &place.suffix();
+    let engine = place.load(config, &Weights::open(&shards)?, info.pooling)?;
+    info.weight_bytes = engine.n_bytes();
+    info.vocabulary_size = engine.n_words();
     drop(shards);
     let token_settings = TokenSettings {
         prefix: &info.prefix,
         max_tokens: info.max_tokens,
         lower_case: files.lower_case,
-        n_words: encoder.n_words(),
+        n_words: engine.n_words(),
     };
     let tokenizer = Arc::new(TextTokenizer::read(&files.tokenizer, token_settings)?);
     info.tokens = Some(SharedTokens::new(tokenizer.clone()));
-    Ok(BertEmbedder { info, tokenizer, encoder })
+    Ok(BertEmbedder { info, tokenizer, engine })
+}
+
+impl Place {
+    fn choose(settings: &LoadSettings) -> Result<Self, EmbedError> {
+        match settings.device.open()? {
+            Device::Cpu => Ok(Self::Processor(Plan::choose(settings.precision)?)),
+            device => {
+                let precision = device_precision(settings.precision)?;
+                Ok(Self::Device { device, precision, limits: Limits::default() })
+            }
+        }
+    }
+
+    /// `cpu`, `cuda:0`, …
+    fn name(&self) -> String {
+        match self {
+            Self::Processor(_) => name_of(&Device::Cpu),
+            Self::Device { device, .. } => name_of(device),
+        }
+    }
+
+    fn precision(&self) -> Precision {
+        match self {
+            Self::Processor(plan) => plan.precision,
+            Self::Device { precision, .. } => *precision,
+        }
+    }
+
+    /// What the fingerprint says of vectors that are near the exact ones, but not the same. A GPU multiplies `f32` as TF32.
+    fn suffix(&self) -> String {
+        match self {
+            Self::Processor(plan) if plan.is_exact() => String::new(),
+            Self::Device { precision: Precision::F32, .. } => "+tf32".into(),
+            _ => format!("+{}", self.precision()),
+        }
+    }
+
+    fn load(&self, config: BertConfig, weights: &Weights<'_>, pooling: Pooling) -> Result<Box<dyn Engine>, EmbedError> {
+        match self {
+            Self::Processor(plan) => {
+                let dimension = config.hidden_size;
+                Ok(Box::new(Processor { encoder: Encoder::load(config, weights, *plan)?, dimension, pooling }))
+            }
+            Self::Device { device, precision, limits } => {
+                Ok(Box::new(DeviceEncoder::load(config, weights, pooling, (device, *precision), *limits)?))
+            }
+        }
+    }
 }
 
 fn folder_name(folder: &Path) -> String {
@@ -137,28 +200,14 @@ impl Embedder for BertEmbedder {
 
     fn forward(&self, texts: &[&TokenIds], output: Output) -> Result<Vec<f32>, EmbedError> {
         self.check(texts)?;
-        let batches = batches_by_length(texts, rayon::current_num_threads());
-        let parts: Vec<Vec<f32>> = match &batches[..] {
-            [only] => vec![Crew::gather(|crew| self.forward_batch(texts, only, output, Team::Together(crew)))],
-            _ => batches.par_iter().map(|batch| self.forward_batch(texts, batch, output, Team::Alone)).collect(),
-        };
-        let dimension = self.info.dimension;
-        let mut rows: Vec<&[f32]> = vec![&[]; texts.len()];
-        for (batch, part) in batches.iter().zip(&parts) {
-            let mut rest = part.as_slice();
-            for &text in batch {
-                let n_rows = if output == Output::Tokens { texts[text].ids.len() } else { 1 };
-                (rows[text], rest) = rest.split_at(n_rows * dimension);
-            }
-        }
-        Ok(rows.concat())
+        self.engine.forward(texts, output)
     }
 }
 
 impl BertEmbedder {
     fn check(&self, texts: &[&TokenIds]) -> Result<(), EmbedError> {
         let max_tokens = self.info.max_tokens;
-        let n_words = self.encoder.n_words();
+        let n_words = self.engine.n_words();
         for text in texts {
             if text.ids.is_empty() || text.ids.len() > max_tokens {
                 let n = text.ids.len();
@@ -170,62 +219,4 @@ impl BertEmbedder {
         }
         Ok(())
     }
-
-    /// What is asked for of these texts, one after the other.
-    fn forward_batch(&self, texts: &[&TokenIds], batch: &[usize], output: Output, team: Team<'_>) -> Vec<f32> {
-        let texts: Vec<&TokenIds> = batch.iter().map(|&text| texts[text]).collect();
-        let mut vectors = Vec::new();
-        let (dimension, width) = (self.info.dimension, self.encoder.width());
-        self.encoder.forward(&texts, team, |rows| match output {
-            Output::Tokens => rows.chunks_exact(width).for_each(|row| vectors.extend_from_slice(&row[..dimension])),
-            Output::Pooled => vectors.extend(self.pool(rows)),
-        });
-        vectors
-    }
-
-    /// One text's token vectors into its vector.
-    fn pool(&self, rows: &[f32]) -> Vec<f32> {
-        let (dimension, width) = (self.info.dimension, self.encoder.width());
-        match self.info.pooling {
-            Pooling::Cls => rows[..dimension].to_vec(),
-            Pooling::Mean => {
-                let mut sum = vec![0f32; dimension];
-                for row in rows.chunks_exact(width) {
-                    sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-                }
-                let n_rows = (rows.len() / width) as f32;
-                sum.iter_mut().for_each(|sum| *sum /= n_rows);
-                sum
-            }
-        }
-    }
-}
-
-/// Texts of like length together, in batches that keep `n_threads` threads busy to the end: each within the token budget, or
-/// one text that is longer than it.
-fn batches_by_length(tokens: &[&TokenIds], n_threads: usize) -> Vec<Vec<usize>> {
-    let n_tokens: usize = tokens.iter().map(|text| text.ids.len()).sum();
-    if n_tokens <= TOKENS_FOR_A_TEAM && !tokens.is_empty() {
-        return vec![(0..tokens.len()).collect()];
-    }
-    let n_batches = n_tokens.div_ceil(TOKENS_PER_BATCH).next_multiple_of(n_threads.max(1));
-    let budget = n_tokens.div_ceil(n_batches.max(1));
-    let mut order: Vec<usize> = (0..tokens.len()).collect();
-    order.sort_by_key(|&text| std::cmp::Reverse(tokens[text].ids.len()));
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut n_tokens = 0;
-    for text in order {
-        let length = tokens[text].ids.len();
-        match batches.last_mut() {
-            Some(batch) if n_tokens + length <= budget => {
-                batch.push(text);
-                n_tokens += length;
-            }
-            _ => {
-                batches.push(vec![text]);
-                n_tokens = length;
-            }
-        }
-    }
-    batches
 }

@@ -1,4 +1,4 @@
-//! Which precision each product of a model runs in, and on which instructions.
+//! Which precision each product of a model runs in, and on which instructions or device.
 
 use super::config::BertConfig;
 use crate::embed::kernels::{HeadShape, Isa, PANEL, Word};
@@ -59,6 +59,21 @@ impl Plan {
             Precision::Bf16 => all(Word::Bf16),
             Precision::Int8 => all(Word::Int8),
         }
+    }
+}
+
+/// What a GPU computes in.
+///
+/// # Errors
+/// [`EmbedError::Device`]: a GPU has no such precision here.
+pub fn device_precision(choice: PrecisionChoice) -> Result<Precision, EmbedError> {
+    match choice {
+        PrecisionChoice::Auto => Ok(Precision::F16),
+        PrecisionChoice::Exactly(Precision::Int8) => {
+            let why = "the precision int8 is for processors; choose auto, f16, bf16 or f32 on CUDA, or the device cpu";
+            Err(EmbedError::Device(why.into()))
+        }
+        PrecisionChoice::Exactly(precision) => Ok(precision),
     }
 }
 

@@ -7,11 +7,11 @@ use crate::embed::{Embeddings, Precision};
 use proptest::prelude::*;
 
 /// What the recorded vectors are compared with.
-fn exact() -> LoadSettings {
+pub(super) fn exact() -> LoadSettings {
     LoadSettings { precision: PrecisionChoice::Exactly(Precision::F32), ..LoadSettings::default() }
 }
 
-fn load_default(folder: &Path) -> BertEmbedder {
+pub(super) fn load_default(folder: &Path) -> BertEmbedder {
     load(folder, &exact()).unwrap()
 }
 
@@ -28,14 +28,14 @@ fn real_models() -> Vec<BertEmbedder> {
     minilm.into_iter().chain(fixture::e5().map(|folder| load(&folder, &prefix).unwrap())).collect()
 }
 
-fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+pub(super) fn assert_close(found: &[f32], expected: &[f32], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let furthest = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(furthest <= 1e-5, "{what}: off by {furthest:e}");
     assert!(found.iter().all(|x| x.is_finite()), "{what}");
 }
 
-fn assert_alone_equals_in_a_batch(model: &BertEmbedder, texts: &[&str]) {
+pub(super) fn assert_alone_equals_in_a_batch(model: &BertEmbedder, texts: &[&str]) {
     let batch = model.embed(texts).unwrap();
     assert_eq!(batch.rows().count(), texts.len());
     let mut n_tokens = 0;
@@ -52,7 +52,7 @@ fn assert_alone_equals_in_a_batch(model: &BertEmbedder, texts: &[&str]) {
     assert_eq!(n_tokens, batch.n_tokens);
 }
 
-fn assert_order_does_not_matter(model: &BertEmbedder, texts: &[&str]) {
+pub(super) fn assert_order_does_not_matter(model: &BertEmbedder, texts: &[&str]) {
     let backwards: Vec<&str> = texts.iter().rev().copied().collect();
     let (there, back) = (model.embed(texts).unwrap(), model.embed(&backwards).unwrap());
     for (a, b) in there.rows().zip(back.values.chunks_exact(back.dimension).rev()) {
@@ -60,7 +60,7 @@ fn assert_order_does_not_matter(model: &BertEmbedder, texts: &[&str]) {
     }
 }
 
-fn odd_texts() -> Vec<String> {
+pub(super) fn odd_texts() -> Vec<String> {
     let mut texts: Vec<String> =
         ["", " ", "\t\r\n \u{3000}", "😀👨‍👩‍👧‍👦❤️", "שלום עולם", "\u{202e}مرحبا\u{202c}"].map(String::from).into();
     texts.push((0u8..32).map(char::from).collect());
@@ -85,22 +85,6 @@ proptest! {
     fn the_order_of_the_texts_does_not_matter(texts in prop::collection::vec("\\PC{0,80}|[a-z ,.]{0,200}", 0..12)) {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         tiny_models().iter().for_each(|model| assert_order_does_not_matter(model, &texts));
-    }
-
-    #[test]
-    fn batches_hold_every_text_once_and_keep_to_the_budget(
-        lengths in prop::collection::vec(1usize..600, 0..80), n_threads in 1usize..9
-    ) {
-        let tokens: Vec<TokenIds> =
-            lengths.iter().map(|&length| TokenIds { ids: vec![0; length], truncated: false }).collect();
-        let batches = batches_by_length(&tokens.iter().collect::<Vec<_>>(), n_threads);
-        let mut seen: Vec<usize> = batches.iter().flatten().copied().collect();
-        seen.sort_unstable();
-        prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
-        for batch in &batches {
-            let n_tokens = batch.iter().map(|&text| lengths[text]).sum::<usize>();
-            prop_assert!(n_tokens <= TOKENS_PER_BATCH || batch.len() == 1);
-        }
     }
 }
 
@@ -149,7 +133,7 @@ fn a_text_too_long_is_cut_and_counted() {
 }
 
 /// Token counts and cuts exactly, vectors by cosine.
-fn assert_equals_recorded(model: &BertEmbedder, texts: &[String], recorded: &Recorded) {
+pub(super) fn assert_equals_recorded(model: &BertEmbedder, texts: &[String], recorded: &Recorded) {
     println!("{}: recorded with {}", model.info.id, recorded.versions());
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     assert_eq!(texts.len(), recorded.vectors.len());
@@ -191,24 +175,20 @@ fn the_real_models_equal_sentence_transformers() {
 }
 
 #[test]
-fn pooling_is_the_mean_of_all_rows_or_the_first_and_normalising_keeps_the_direction() {
-    let rows: Vec<f32> = [[3f32; 20], [1.0; 20], [2.0; 20]].concat();
-    let pooled = |pooling, normalise| {
+fn settings_choose_the_pooling_and_normalising_keeps_the_direction() {
+    let text = ["a b c d"];
+    let embedded = |pooling, normalise| {
         let settings = LoadSettings { pooling: Some(pooling), normalise: Some(normalise), ..exact() };
-        let model = load(&fixture::tiny("bert"), &settings).unwrap();
-        // Rows come padded to the width of the kernels' buffers.
-        let width = model.encoder.width();
-        let padded: Vec<f32> = rows
-            .chunks_exact(20)
-            .flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, width - 20)))
-            .collect();
-        let mut vector = model.pool(&padded);
-        model.info.finish(&mut vector);
-        vector
+        load(&fixture::tiny("bert"), &settings).unwrap().embed(&text).unwrap().values
     };
-    assert_close(&pooled(Pooling::Mean, false), &[2.0; 20], "mean");
-    assert_close(&pooled(Pooling::Cls, false), &[3.0; 20], "cls");
-    assert_close(&pooled(Pooling::Mean, true), &[20f32.sqrt().recip(); 20], "unit length");
+    let model = load_default(&fixture::tiny("bert"));
+    let rows = model.forward(&[&model.tokenize(&text, None).unwrap()[0]], Output::Tokens).unwrap();
+    let mean: Vec<f32> = (0..20).map(|at| rows.iter().skip(at).step_by(20).sum::<f32>() / 6.0).collect();
+    assert_close(&embedded(Pooling::Mean, false), &mean, "mean");
+    assert_close(&embedded(Pooling::Cls, false), &rows[..20], "cls");
+    let length = mean.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let unit: Vec<f32> = mean.iter().map(|x| x / length).collect();
+    assert_close(&embedded(Pooling::Mean, true), &unit, "unit length");
 }
 
 #[test]
@@ -290,7 +270,7 @@ fn every_precision_keeps_the_laws_on_every_level_of_instructions() {
         let reference = load_default(&folder).embed(&texts).unwrap();
         for isa in Isa::supported() {
             for (precision, least, _) in NEARNESS {
-                let model = load_with(&folder, &exact(), Plan { isa, precision }).unwrap();
+                let model = load_with(&folder, &exact(), &Place::Processor(Plan { isa, precision })).unwrap();
                 assert_alone_equals_in_a_batch(&model, &texts);
                 assert_order_does_not_matter(&model, &texts);
                 for (found, expected) in model.embed(&texts).unwrap().rows().zip(reference.rows()) {

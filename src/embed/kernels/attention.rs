@@ -82,87 +82,114 @@ impl Attention<'_> {
     /// # Safety
     /// Nobody else touches `to` now.
     pub unsafe fn run(&self, team: Team<'_>, to: Shared<'_, f32>, to_stride: usize) {
-        let mut texts = Vec::with_capacity(self.lengths.len());
+        let mut heads = Vec::with_capacity(self.lengths.len() * self.shape.n_heads);
         let mut first_row = 0;
         for &length in self.lengths {
-            texts.push((first_row, length));
+            let padded = length.next_multiple_of(LANES * self.shape.kind.parts());
+            heads.extend((0..self.shape.n_heads).map(|head| Head { head, first_row, length, padded }));
             first_row += length;
         }
-        team.each(texts.len() * self.shape.n_heads, |item| {
-            let (first_row, length) = texts[item / self.shape.n_heads];
-            let head = item % self.shape.n_heads;
+        team.each(heads.len(), |item| {
             SCRATCH.with_borrow_mut(|scratch| {
+                scratch.resize(self.shape, heads[item].padded);
                 // SAFETY: the head's columns of this text's rows are this item's alone, by the caller's promise.
-                unsafe { self.head(scratch, head, first_row, length, to, to_stride) }
+                unsafe { self.attend(scratch, heads[item], to, to_stride) }
             });
         });
     }
 
     /// # Safety
     /// Nobody else touches the head's columns of these rows of `to` now.
-    unsafe fn head(
-        &self,
-        scratch: &mut Scratch,
-        head: usize,
-        first_row: usize,
-        length: usize,
-        to: Shared<'_, f32>,
-        to_stride: usize,
-    ) {
-        let (shape, words, columns) = (self.shape, self.shape.words(), self.shape.columns());
-        let padded = length.next_multiple_of(LANES * shape.kind.parts());
-        let part = |part: usize| &self.words[first_row * self.stride + (part * shape.n_heads + head) * words..];
-        let (queries, keys, values) = (part(0), part(1), part(2));
-        scratch.resize(shape, padded);
-        transpose(keys, self.stride, length, words, &mut scratch.keys, padded);
-        let (values, value_stride, depth) = if shape.kind == Word::Bf16 {
-            self.isa.run(PairKeys { from: values, stride: self.stride, length, words, to: &mut scratch.values });
-            (&scratch.values[..], columns, padded / 2)
-        } else {
-            (values, self.stride, length)
-        };
-        let share_stride = padded / shape.kind.parts();
-        for first in (0..length).step_by(QUERIES_AT_ONCE) {
-            let n_queries = (length - first).min(QUERIES_AT_ONCE);
-            self.kernel.multiply(Block {
-                rows: &queries[first * self.stride..],
-                row_stride: self.stride,
-                n_rows: n_queries,
-                depth: words,
-                columns: &scratch.keys,
-                column_stride: padded,
-                n_columns: length.next_multiple_of(LANES),
-                zero_points: &[],
-                column_sums: &[],
-                sums: &mut scratch.scores,
-                sum_stride: padded,
+    unsafe fn attend(&self, scratch: &mut Scratch, head: Head, to: Shared<'_, f32>, to_stride: usize) {
+        let columns = self.shape.columns();
+        self.lay_out(scratch, head);
+        for first in (0..head.length).step_by(QUERIES_AT_ONCE) {
+            let n_queries = (head.length - first).min(QUERIES_AT_ONCE);
+            let inverses = self.share(scratch, head, first, n_queries);
+            self.mix(scratch, head, n_queries);
+            self.isa.run(Store {
+                mixed: &scratch.mixed[..n_queries * columns],
+                columns,
+                inverses,
+                to,
+                to_stride,
+                first_row: head.first_row + first,
+                first_column: head.head * columns,
             });
-            let inverses = self.isa.run(Softmax {
-                scores: &mut scratch.scores[..n_queries * padded],
-                padded,
-                length,
-                shares: &mut scratch.shares,
-                kind: shape.kind,
-            });
-            self.kernel.multiply(Block {
-                rows: &scratch.shares,
-                row_stride: share_stride,
-                n_rows: n_queries,
-                depth,
-                columns: values,
-                column_stride: value_stride,
-                n_columns: columns,
-                zero_points: &[],
-                column_sums: &[],
-                sums: &mut scratch.mixed,
-                sum_stride: columns,
-            });
-            let first_row = first_row + first;
-            let mixed = &scratch.mixed[..n_queries * columns];
-            let store = Store { mixed, columns, inverses, to, to_stride, first_row, first_column: head * columns };
-            self.isa.run(store);
         }
     }
+
+    /// The head's queries (0), keys (1) or values (2) of this text, from its row `row` on.
+    fn part(&self, part: usize, head: Head, row: usize) -> &[u32] {
+        let column = (part * self.shape.n_heads + head.head) * self.shape.words();
+        &self.words[(head.first_row + row) * self.stride + column..]
+    }
+
+    /// Keys and values as columns of the two products.
+    fn lay_out(&self, scratch: &mut Scratch, head: Head) {
+        let words = self.shape.words();
+        transpose(self.part(1, head, 0), self.stride, words, head, &mut scratch.keys);
+        if self.shape.kind == Word::Bf16 {
+            let (from, length) = (self.part(2, head, 0), head.length);
+            self.isa.run(PairKeys { from, stride: self.stride, length, words, to: &mut scratch.values });
+        }
+    }
+
+    /// How much of each value goes to each query, before the division by the sums; gives one over those.
+    fn share(&self, scratch: &mut Scratch, head: Head, first: usize, n_queries: usize) -> [f32; QUERIES_AT_ONCE] {
+        self.kernel.multiply(Block {
+            rows: self.part(0, head, first),
+            row_stride: self.stride,
+            n_rows: n_queries,
+            depth: self.shape.words(),
+            columns: &scratch.keys,
+            column_stride: head.padded,
+            n_columns: head.length.next_multiple_of(LANES),
+            zero_points: &[],
+            column_sums: &[],
+            sums: &mut scratch.scores,
+            sum_stride: head.padded,
+        });
+        self.isa.run(Softmax {
+            scores: &mut scratch.scores[..n_queries * head.padded],
+            padded: head.padded,
+            length: head.length,
+            shares: &mut scratch.shares,
+            kind: self.shape.kind,
+        })
+    }
+
+    fn mix(&self, scratch: &mut Scratch, head: Head, n_queries: usize) {
+        let columns = self.shape.columns();
+        let (values, column_stride, depth) = match self.shape.kind {
+            Word::Bf16 => (&scratch.values[..], columns, head.padded / 2),
+            _ => (self.part(2, head, 0), self.stride, head.length),
+        };
+        self.kernel.multiply(Block {
+            rows: &scratch.shares,
+            row_stride: head.padded / self.shape.kind.parts(),
+            n_rows: n_queries,
+            depth,
+            columns: values,
+            column_stride,
+            n_columns: columns,
+            zero_points: &[],
+            column_sums: &[],
+            sums: &mut scratch.mixed,
+            sum_stride: columns,
+        });
+    }
+}
+
+/// One head of one text.
+#[derive(Clone, Copy)]
+struct Head {
+    head: usize,
+    /// The text's first token.
+    first_row: usize,
+    length: usize,
+    /// The length up to whole groups of words.
+    padded: usize,
 }
 
 impl Scratch {
@@ -176,13 +203,13 @@ impl Scratch {
 }
 
 /// `[length, words]`, `stride` apart, into `[words, padded]`; what is past the length is set to 0.
-fn transpose(from: &[u32], stride: usize, length: usize, words: usize, to: &mut [u32], padded: usize) {
-    for (key, from) in from.chunks(stride).take(length).enumerate() {
-        for (to, &word) in to.chunks_exact_mut(padded).zip(&from[..words]) {
+fn transpose(from: &[u32], stride: usize, words: usize, head: Head, to: &mut [u32]) {
+    for (key, from) in from.chunks(stride).take(head.length).enumerate() {
+        for (to, &word) in to.chunks_exact_mut(head.padded).zip(&from[..words]) {
             to[key] = word;
         }
     }
-    to.chunks_exact_mut(padded).take(words).for_each(|to| to[length..].fill(0));
+    to.chunks_exact_mut(head.padded).take(words).for_each(|to| to[head.length..].fill(0));
 }
 
 /// Values `[length, words]` of bf16, two columns a word, into `[padded / 2, columns]`, two keys a word: word w of a group has the
@@ -283,7 +310,7 @@ impl WithSimd for Store<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         for (query, (mixed, &inverse)) in self.mixed.chunks_exact(self.columns).zip(&self.inverses).enumerate() {
             let start = (self.first_row + query) * self.to_stride + self.first_column;
-            // SAFETY: by the promise of `Attention::head`, which alone makes use of this.
+            // SAFETY: by the promise of `Attention::attend`, which alone makes use of this.
             let to = unsafe { self.to.part(start..start + self.columns) };
             let inverse = simd.splat_f32s(inverse);
             for (to, &mixed) in S::as_mut_simd_f32s(to).0.iter_mut().zip(S::as_simd_f32s(mixed).0) {
