@@ -175,7 +175,9 @@ impl Jobs {
         if job.state.is_final() {
             return Ok(job);
         }
-        if let Some(context) = self.running().get(&id) {
+        // Taken out first: an `if let` would hold the lock that `with_progress` takes again.
+        let context = self.running().get(&id).cloned();
+        if let Some(context) = context {
             context.signal.store(CANCEL, Ordering::Relaxed);
             return Ok(self.with_progress(job));
         }
@@ -211,7 +213,8 @@ impl Jobs {
     }
 
     fn with_progress(&self, mut job: Job) -> Job {
-        if let Some(context) = self.running().get(&job.id)
+        let context = self.running().get(&job.id).cloned();
+        if let Some(context) = context
             && !job.state.is_final()
         {
             job.progress = context.progress();

@@ -4,8 +4,12 @@ use crate::support::{Service, open};
 use axum::body::Body;
 use axum::http::{Method, Request};
 use clientele::api::{Limits, LocalOperator};
+use clientele::domain::{JobKind, JobState, Timestamp, WorkspaceId};
+use clientele::jobs::{JobAsk, JobContext, JobFailure, Jobs, Work};
+use clientele::store::{SqliteStore, Store};
 use serde_json::json;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 const REVIEWS: &str = "/v1/imports?kind=reviews&format=csv&customer=user&text=body";
@@ -128,4 +132,40 @@ async fn a_cancelled_fit_publishes_nothing() {
     };
     assert_eq!(ended["state"], "cancelled", "{ended}");
     assert_eq!(service.get("/v1/segmentations/needs/segments").await.status, 404);
+}
+
+/// Runs until it is cancelled, and says when it has begun.
+struct Endless(tokio::sync::Notify);
+
+#[async_trait::async_trait]
+impl Work for Endless {
+    async fn run(&self, context: Arc<JobContext>) -> Result<serde_json::Value, JobFailure> {
+        self.0.notify_one();
+        loop {
+            context.check()?;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_at_work_can_be_cancelled_and_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir.path()).unwrap());
+    let workspace = WorkspaceId::parse("default").unwrap();
+    store.create_workspace(&workspace, Timestamp::now()).await.unwrap();
+    let work = Arc::new(Endless(tokio::sync::Notify::new()));
+    let jobs = Jobs::start(Arc::clone(&store), vec![(JobKind::Fit, Arc::clone(&work) as Arc<dyn Work>)]);
+    let job = jobs.submit(&workspace, JobAsk::new(JobKind::Fit, json!({}))).await.unwrap();
+    work.0.notified().await;
+    assert_eq!(jobs.get(&workspace, job.id).await.unwrap().unwrap().state, JobState::Running);
+    jobs.cancel(&workspace, job.id).await.unwrap();
+    let ended = loop {
+        let job = jobs.get(&workspace, job.id).await.unwrap().unwrap();
+        if job.finished_at.is_some() {
+            break job;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(ended.state, JobState::Cancelled);
 }
