@@ -3,6 +3,7 @@
 use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
+use crate::ingest::Vocabulary;
 use crate::jobs::{FitWork, ImportWork, Jobs, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -27,6 +28,8 @@ pub struct AppSettings {
     /// Take up jobs that an earlier process left unfinished.
     pub resume_jobs: bool,
     pub limits: Limits,
+    /// What events mean.
+    pub vocabulary: Arc<Vocabulary>,
 }
 
 /// Everything, put together.
@@ -58,7 +61,11 @@ impl App {
         let snapshots = Arc::new(Snapshots::load(&*store).await?);
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
-        let import = ImportWork { store: Arc::clone(&store), uploads_dir: uploads_dir.clone() };
+        let import = ImportWork {
+            store: Arc::clone(&store),
+            uploads_dir: uploads_dir.clone(),
+            vocabulary: Arc::clone(&settings.vocabulary),
+        };
         let works: Vec<(JobKind, Arc<dyn Work>)> =
             vec![(JobKind::Import, Arc::new(import)), (JobKind::Fit, Arc::new(FitWork(fitter)))];
         let jobs = Arc::new(Jobs::start(Arc::clone(&store), works));
@@ -77,6 +84,7 @@ impl App {
             access: Arc::new(Access::new(settings.loopback)),
             metrics: metrics_handle()?,
             limits: settings.limits,
+            vocabulary: settings.vocabulary,
             uploads_dir,
         };
         Ok(Self { router: api::router(state.clone()), state })

@@ -7,6 +7,7 @@ mod csv;
 mod error;
 mod frame;
 mod hint;
+pub mod item_json;
 mod review;
 pub mod review_json;
 mod rows;
@@ -14,15 +15,18 @@ pub mod segment_spec;
 #[cfg(test)]
 mod tests;
 mod time;
+mod vocabulary;
 
 pub use error::IngestError;
 pub use review::content_id;
 pub use rows::Rows;
+pub use vocabulary::{Vocabulary, VocabularyError};
 
 use crate::domain::{Fact, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +172,15 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// What rows are read with, beside the file itself.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Stands in for the time of rows that give none. A job passes the moment it was created, so that going on after an
+    /// interruption yields the same facts as an uninterrupted run.
+    pub now: Timestamp,
+    pub vocabulary: Arc<Vocabulary>,
+}
+
 /// One row of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -179,7 +192,7 @@ pub struct Row {
 }
 
 /// Every code a row or a field can be refused with, and what it means.
-pub const CODES: [(&str, &str); 15] = [
+pub const CODES: [(&str, &str); 17] = [
     ("bad_utf8", "the row is not UTF-8"),
     ("too_large", "the row is over 4 MiB, or the call over 32 KB"),
     ("unclosed_quote", "a quote opens in the row and never closes"),
@@ -193,19 +206,18 @@ pub const CODES: [(&str, &str); 15] = [
     ("invalid_text", "the text is over 512 KiB or holds a NUL character"),
     ("invalid_rating", "the rating is not a finite number"),
     ("invalid_time", "the time is in none of the forms taken"),
+    ("invalid_amount", "the amount is not a number of at most 15 digits, or is negative"),
+    ("invalid_currency", "the currency is not three letters of ISO 4217"),
     ("invalid_name", "the event's name is over 256 bytes or holds a control character"),
-    ("unsupported_call", "the call's type is not supported yet"),
+    ("unsupported_call", "the call's type is none of the spec's"),
 ];
 
 /// Opens a file for reading from a position.
 ///
-/// `now` stands in for the time of rows that give none. A job passes the moment it was created, so that going on after an
-/// interruption yields the same facts as an uninterrupted run.
-///
 /// # Errors
 /// The file cannot be opened, is empty, is in another shape than said, lacks a mapped column, or ends before `from`.
-pub fn open(source: &Source, from: Position, now: Timestamp) -> Result<Rows, IngestError> {
+pub fn open(source: &Source, from: Position, reading: Reading) -> Result<Rows, IngestError> {
     let path = &source.path;
     let file = std::fs::File::open(path).map_err(|why| IngestError::Open { path: path.clone(), why })?;
-    Rows::over(Box::new(file), source, from, now)
+    Rows::over(Box::new(file), source, from, reading)
 }

@@ -3,7 +3,8 @@
 use super::csv::{self, Layout};
 use super::frame::{Found, Framer, Input, Shape};
 use super::review::{Field, Problem, RawReview};
-use super::{Format, IngestError, Kind, Mapping, Position, Row, RowError, Source, hint, segment_spec};
+use super::segment_spec::{Arrival, parse_call};
+use super::{Format, IngestError, Kind, Mapping, Position, Reading, Row, RowError, Source, hint};
 use crate::domain::{Fact, Timestamp};
 use ::csv::ByteRecord;
 use serde_json::Value;
@@ -18,7 +19,7 @@ pub struct Rows {
     framer: Framer,
     reader: Reader,
     path: PathBuf,
-    now: Timestamp,
+    reading: Reading,
     n_rows: u64,
     one_line_rows_until: u64,
     total_bytes: u64,
@@ -42,7 +43,7 @@ impl Rows {
         input: Box<dyn Input>,
         source: &Source,
         from: Position,
-        now: Timestamp,
+        reading: Reading,
     ) -> Result<Self, IngestError> {
         let path = &source.path;
         let read_error = |why| IngestError::Read { path: path.clone(), line: 1, why };
@@ -62,7 +63,16 @@ impl Rows {
         }
         let one_line_rows_until = from.one_line_rows_until;
         let path = path.clone();
-        Ok(Self { framer, reader, path, now, n_rows: from.rows, one_line_rows_until, total_bytes, has_failed: false })
+        Ok(Self {
+            framer,
+            reader,
+            path,
+            reading,
+            n_rows: from.rows,
+            one_line_rows_until,
+            total_bytes,
+            has_failed: false,
+        })
     }
 
     fn here(&self) -> Position {
@@ -85,7 +95,7 @@ impl Rows {
         let fact = match self.framer.find(shape)? {
             Found::End => return Ok(None),
             Found::Record { content_bytes, total_bytes } => {
-                let fact = self.reader.fact(self.framer.bytes(content_bytes), line, self.now);
+                let fact = self.reader.fact(self.framer.bytes(content_bytes), line, &self.reading);
                 self.framer.consume(total_bytes, shape);
                 fact
             }
@@ -176,7 +186,8 @@ impl Reader {
         }
     }
 
-    fn fact(&mut self, record: &[u8], line: u64, now: Timestamp) -> Result<Fact, RowError> {
+    fn fact(&mut self, record: &[u8], line: u64, reading: &Reading) -> Result<Fact, RowError> {
+        let now = reading.now;
         match self {
             Self::Csv { layout, mapping, cells } => {
                 if !csv::split(record, layout.delimiter, cells) {
@@ -185,13 +196,15 @@ impl Reader {
                 review_of_cells(cells, layout, mapping, line, now)
             }
             Self::Json { mapping } => review_of_object(&json(record, line)?, mapping, line, now),
-            Self::Calls => segment_spec::parse_call(&json(record, line)?, now).map_err(|errors| {
-                let n_more = errors.len().saturating_sub(1);
-                let first = errors.into_iter().next().map(|error| (error.pointer, error.code, error.message));
-                let (pointer, code, message) = first.unwrap_or_default();
-                let column = Some(pointer).filter(|pointer| !pointer.is_empty());
-                RowError { line, column, code, message: and_more(message, n_more) }
-            }),
+            Self::Calls => {
+                parse_call(&json(record, line)?, Arrival::plain(&reading.vocabulary, now)).map_err(|errors| {
+                    let n_more = errors.len().saturating_sub(1);
+                    let first = errors.into_iter().next().map(|error| (error.pointer, error.code, error.message));
+                    let (pointer, code, message) = first.unwrap_or_default();
+                    let column = Some(pointer).filter(|pointer| !pointer.is_empty());
+                    RowError { line, column, code, message: and_more(message, n_more) }
+                })
+            }
         }
     }
 }

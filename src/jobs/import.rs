@@ -5,7 +5,7 @@
 
 use super::{JobContext, JobFailure, Work};
 use crate::domain::{Fact, Progress};
-use crate::ingest::{self, Format, IngestError, Kind, Mapping, Position, RowError, Rows, Source};
+use crate::ingest::{self, Format, IngestError, Kind, Mapping, Position, Reading, RowError, Rows, Source, Vocabulary};
 use crate::store::{Appended, Checkpoint, Store};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,7 @@ struct ImportCheckpoint {
 pub struct ImportWork {
     pub store: Arc<dyn Store>,
     pub uploads_dir: PathBuf,
+    pub vocabulary: Arc<Vocabulary>,
 }
 
 fn failed(code: &str, detail: impl ToString) -> JobFailure {
@@ -111,11 +112,11 @@ impl ImportWork {
         let (position, mut report) = from.map_or_else(Default::default, |from| (from.position, from.report));
         report.dry_run = request.dry_run;
         let source = Source { path, kind: request.kind, format: request.format, mapping: request.mapping.clone() };
-        let now = context.job().created_at;
+        let reading = Reading { now: context.job().created_at, vocabulary: Arc::clone(&self.vocabulary) };
         let upload = source.path.display().to_string();
         // The upload's own name means nothing to the caller.
         let bad_file = |error: IngestError| failed("bad_file", error.to_string().replace(&upload, &request.file_name));
-        let open = move || ingest::open(&source, position, now);
+        let open = move || ingest::open(&source, position, reading);
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| failed("internal", e))?;
         let mut rows = opened.map_err(bad_file)?;
         loop {
