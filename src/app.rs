@@ -4,7 +4,7 @@ use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
 use crate::ingest::Vocabulary;
-use crate::jobs::{FitWork, ImportWork, Jobs, Work};
+use crate::jobs::{EraseWork, FitWork, ImportWork, Jobs, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{SqliteStore, Store, StoreError};
 use anyhow::Context;
@@ -66,8 +66,11 @@ impl App {
             uploads_dir: uploads_dir.clone(),
             vocabulary: Arc::clone(&settings.vocabulary),
         };
-        let works: Vec<(JobKind, Arc<dyn Work>)> =
-            vec![(JobKind::Import, Arc::new(import)), (JobKind::Fit, Arc::new(FitWork(fitter)))];
+        let works: Vec<(JobKind, Arc<dyn Work>)> = vec![
+            (JobKind::Import, Arc::new(import)),
+            (JobKind::Fit, Arc::new(FitWork(fitter))),
+            (JobKind::Erase, Arc::new(EraseWork { store: Arc::clone(&store) })),
+        ];
         let jobs = Arc::new(Jobs::start(Arc::clone(&store), works));
         remove_orphans(&*store, &uploads_dir).await?;
         if settings.resume_jobs {

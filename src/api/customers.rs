@@ -8,7 +8,7 @@ use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::{
     CustomerBody, CustomerSegments, CustomersAsk, CustomersSegments, MembershipBody, Page, WorkspaceBody,
 };
-use crate::domain::{CustomerId, WorkspaceId};
+use crate::domain::{Customer, CustomerId, WorkspaceId};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -114,9 +114,7 @@ pub async fn get_customer_segments(
     if found.data.is_empty() {
         // Only who is in no segment costs a read: "in none", "nobody", or known under another id by now.
         let customer = state.store.customer(&caller.workspace, &id).await?.ok_or_else(|| unknown(&id))?;
-        let ids = std::iter::once(&customer.id).chain(&customer.aliases);
-        let data = ids.map(|id| look_up(&state, &caller.workspace, id).data).find(|data| !data.is_empty());
-        found.data = data.unwrap_or_default();
+        found.data = look_up_any(&state, &caller.workspace, &customer);
     }
     with_etag(&headers, &found)
 }
@@ -148,6 +146,12 @@ fn look_up(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> Custom
     let live = state.snapshots.all(workspace);
     let placed = live.iter().filter_map(|live| Some(MembershipBody::new(live, live.placed(id)?)));
     CustomerSegments { customer_id: id.to_string(), data: placed.collect() }
+}
+
+/// The places of a customer under whichever of their ids the live versions know them.
+pub fn look_up_any(state: &ApiState, workspace: &WorkspaceId, customer: &Customer) -> Vec<MembershipBody> {
+    let ids = std::iter::once(&customer.id).chain(&customer.aliases);
+    ids.map(|id| look_up(state, workspace, id).data).find(|data| !data.is_empty()).unwrap_or_default()
 }
 
 pub fn unknown(id: &CustomerId) -> ApiError {

@@ -42,6 +42,7 @@ pub async fn keep(state: &ApiState, workspace: &WorkspaceId, parsed: Parsed) -> 
         match appended {
             Appended::Accepted | Appended::Replaced => taken.accepted += 1,
             Appended::Duplicate => taken.duplicate += 1,
+            Appended::Suppressed => taken.suppressed += 1,
         }
     }
     metrics::counter!("clientele_facts_accepted_total").increment(taken.accepted);

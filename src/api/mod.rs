@@ -14,6 +14,7 @@ mod items;
 mod jobs;
 mod keys;
 mod layers;
+mod privacy;
 mod problem;
 mod reviews;
 mod segmentations;
@@ -78,6 +79,7 @@ impl Default for Limits {
     modifiers(&KeyScheme),
     tags(
         (name = "facts", description = "Send what customers say and do"),
+        (name = "privacy", description = "Export and erase what is kept of a customer"),
         (name = "lookup", description = "Which segment is this customer in, how surely, since when"),
         (name = "segmentations", description = "Define, fit, inspect, export"),
         (name = "embeddings", description = "Texts into vectors, for clients of OpenAI and of text-embeddings-inference"),
@@ -105,7 +107,9 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(imports::create_import))
         .routes(routes!(customers::workspace))
         .routes(routes!(customers::list_customers))
-        .routes(routes!(customers::get_customer))
+        .routes(routes!(customers::get_customer, privacy::erase_customer))
+        .routes(routes!(privacy::export_customer))
+        .routes(routes!(privacy::lift_suppression))
         .routes(routes!(customers::get_customer_segments))
         .routes(routes!(activity::list_events))
         .routes(routes!(activity::list_orders))

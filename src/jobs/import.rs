@@ -45,6 +45,9 @@ pub struct ImportReport {
     pub replaced: u64,
     /// Facts that were there already.
     pub duplicate: u64,
+    /// Facts about customers who were erased: not kept.
+    #[serde(default)]
+    pub suppressed: u64,
     pub rejected: u64,
     pub rejected_by_code: BTreeMap<String, u64>,
     /// The first 100 rejected rows.
@@ -166,6 +169,7 @@ impl ImportWork {
                 Appended::Accepted => report.accepted += 1,
                 Appended::Replaced => report.replaced += 1,
                 Appended::Duplicate => report.duplicate += 1,
+                Appended::Suppressed => report.suppressed += 1,
             }
         }
         Ok(())

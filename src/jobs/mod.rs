@@ -1,8 +1,10 @@
 //! Long work: accepted durably, done one after the other a kind, seen while it runs, cancelled, taken up again after a crash.
 
+mod erase;
 mod fit;
 mod import;
 
+pub use erase::{EraseRequest, EraseWork};
 pub use fit::{FitRequest, FitWork};
 pub use import::{ImportReport, ImportRequest, ImportWork};
 

@@ -3,6 +3,7 @@
 //! An implementation joins with a [`Place`] and one line, `contract_suite!(MyPlace::new)`; nothing here knows which one it tests.
 
 pub(crate) mod appends;
+pub(crate) mod erasure;
 pub(crate) mod facts;
 pub(crate) mod identity;
 pub(crate) mod jobs;
@@ -39,6 +40,11 @@ macro_rules! contract_suite {
                 a_reader_sees_a_call_whole_or_not_at_all,
                 appending_again_changes_nothing,
                 calls_side_by_side_lose_nothing,
+            },
+            erasure::{
+                nothing_of_an_erased_customer_is_left_and_all_of_the_others,
+                pages_of_members_go_on_past_an_erased_one,
+                the_erased_do_not_come_back_until_they_are_let,
             },
             facts::{
                 a_customer_exists_from_the_first_fact_that_names_them,

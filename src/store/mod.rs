@@ -54,6 +54,8 @@ pub enum Appended {
     Replaced,
     /// The very same fact was there already; nothing changed.
     Duplicate,
+    /// It is about somebody who was erased; nothing of it was kept.
+    Suppressed,
 }
 
 /// A job's new checkpoint, written in the same transaction as the facts it covers.
@@ -109,6 +111,32 @@ pub struct StoredRefund {
 pub struct Account {
     pub id: GroupId,
     pub traits: Map<String, Value>,
+}
+
+/// What an erasure removed, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Removed {
+    /// Ids that counted for the customer, their own among them.
+    pub ids: u64,
+    pub events: u64,
+    /// With their vectors.
+    pub reviews: u64,
+    pub orders: u64,
+    pub refunds: u64,
+    pub traits: u64,
+    /// Places in versions, the retired ones too.
+    pub memberships: u64,
+    /// Reviews that versions quoted as typical.
+    pub typical_reviews: u64,
+}
+
+/// An erased customer: what is to be forgotten elsewhere too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    pub ids: Vec<CustomerId>,
+    /// The words of their reviews.
+    pub texts: Vec<String>,
+    pub removed: Removed,
 }
 
 /// A review's vector under some model.
@@ -233,6 +261,25 @@ pub trait Store: Send + Sync {
     async fn items(&self, workspace: &WorkspaceId, after: Option<&ItemId>, limit: usize) -> Result<Vec<Item>>;
     /// Accounts after `after`, in byte order of their ids.
     async fn accounts(&self, workspace: &WorkspaceId, after: Option<&GroupId>, limit: usize) -> Result<Vec<Account>>;
+
+    /// A customer's refunds, newest `time` first, `seq` breaking ties.
+    async fn customer_refunds(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredRefund>>;
+
+    // ---- erasure
+
+    /// Removes the customer that an id counts for: all their ids, facts, vectors, places and quotations, in every version. What
+    /// comes under these ids from now on is `Suppressed`: a fact about them is not kept, and another's fact that names one
+    /// beside (an anonymous id) is kept without it. Nobody there → nothing.
+    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>>;
+    /// Lets an erased id come back from now on; whether it was suppressed.
+    async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool>;
+    /// Makes sure that what was erased before is in no file of the store any more, its logs included. May be called again.
+    async fn sweep(&self) -> Result<()>;
 
     // ---- vectors
 

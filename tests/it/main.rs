@@ -11,6 +11,7 @@ mod crash;
 mod documents;
 mod embeddings;
 mod jobs;
+mod privacy;
 mod program;
 mod queue;
 mod server;

@@ -1,7 +1,8 @@
 //! Events, orders, items and merges as the API shows them.
 
+use super::{CustomerBody, MembershipBody, ReviewBody};
 use crate::domain::{self, ActivityKind, Money, Timestamp};
-use crate::store::{StoredEvent, StoredOrder};
+use crate::store::{StoredEvent, StoredOrder, StoredRefund};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -158,4 +159,48 @@ impl From<domain::Merge> for MergeBody {
             time: merge.time,
         }
     }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefundBody {
+    pub refund_id: String,
+    pub order_id: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub time: Timestamp,
+    /// Nothing where the whole order was given back.
+    pub amount: Option<MoneyBody>,
+}
+
+impl From<StoredRefund> for RefundBody {
+    fn from(stored: StoredRefund) -> Self {
+        let refund = stored.refund;
+        Self {
+            refund_id: refund.id,
+            order_id: refund.order.to_string(),
+            time: refund.time,
+            amount: refund.amount.map(Into::into),
+        }
+    }
+}
+
+/// Everything that is kept of a customer. (Vectors are left out: they follow from the words.)
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportBody {
+    #[schema(value_type = String, format = DateTime)]
+    pub exported_at: Timestamp,
+    pub customer: CustomerBody,
+    /// Where they are now.
+    pub segments: Vec<MembershipBody>,
+    /// Newest first, as are the others.
+    pub events: Vec<EventBody>,
+    pub reviews: Vec<ReviewBody>,
+    pub orders: Vec<OrderBody>,
+    pub refunds: Vec<RefundBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SuppressionBody {
+    pub customer_id: String,
+    /// Whether it was suppressed until now.
+    pub lifted: bool,
 }

@@ -40,6 +40,8 @@ pub struct Taken {
     pub accepted: u64,
     /// Facts that were there already.
     pub duplicate: u64,
+    /// Facts about customers who were erased: not kept.
+    pub suppressed: u64,
     pub rejected: Vec<RejectedItem>,
 }
 

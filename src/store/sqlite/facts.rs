@@ -1,6 +1,7 @@
 //! Appending facts: what is new, what replaces, what was there already, and the counts that go with it.
 
 use super::columns::Moment;
+use super::erasure::Suppressed;
 use super::{accounts, customers, events, identity, items, jobs, orders, reviews, workspaces};
 use crate::domain::{
     Alias, CustomerId, Event, EventId, Fact, Group, Identify, Order, Refund, Review, Timestamp, Told, Who, WorkspaceId,
@@ -16,13 +17,15 @@ pub(super) fn append(
     checkpoint: Option<&Checkpoint>,
     now: Timestamp,
 ) -> Result<Vec<Appended>> {
-    let workspace = workspaces::require(db, workspace)?;
+    let row = workspaces::require(db, workspace)?;
     if let Some(checkpoint) = checkpoint {
-        jobs::checkpoint(db, workspace, checkpoint)?;
+        jobs::checkpoint(db, row, checkpoint)?;
     }
     let mut appending = Appending {
         db,
-        workspace,
+        slug: workspace,
+        workspace: row,
+        suppressed: Suppressed::of(db, row)?,
         now,
         ids: HashMap::new(),
         gains: BTreeMap::new(),
@@ -38,7 +41,9 @@ pub(super) fn append(
 /// One call's work: counts are summed up here and written once a customer, not once a fact.
 struct Appending<'a> {
     db: &'a Connection,
+    slug: &'a WorkspaceId,
     workspace: i64,
+    suppressed: Suppressed,
     now: Timestamp,
     /// The ids met so far.
     ids: HashMap<CustomerId, Id>,
@@ -66,6 +71,11 @@ struct Gain {
 
 impl Appending<'_> {
     fn fact(&mut self, fact: &Fact) -> Result<Appended> {
+        for id in named(fact).into_iter().flatten() {
+            if self.suppressed.has(self.db, self.workspace, self.slug, id)? {
+                return Ok(Appended::Suppressed);
+            }
+        }
         match fact {
             Fact::Review(review) => self.review(review, true),
             Fact::Identify(identify) => self.identify(identify),
@@ -167,7 +177,9 @@ impl Appending<'_> {
     /// The row of the id a fact is kept under, tied to the anonymous one that was named beside it.
     fn who(&mut self, who: &Who, time: Timestamp) -> Result<i64> {
         let row = self.customer(&who.id, !who.is_anonymous)?;
-        if let Some(anonymous) = &who.also {
+        if let Some(anonymous) = &who.also
+            && !self.suppressed.has(self.db, self.workspace, self.slug, anonymous)?
+        {
             let anonymous = self.customer(anonymous, false)?;
             self.merged += self.tying().claim(anonymous, row, time)?;
         }
@@ -240,5 +252,13 @@ impl Appending<'_> {
                 self.n_new_items,
             ])?;
         Ok(())
+    }
+}
+
+/// The ids that must not have been erased for the fact to be kept.
+fn named(fact: &Fact) -> [Option<&CustomerId>; 2] {
+    match fact {
+        Fact::Alias(alias) => [Some(&alias.previous), Some(&alias.id)],
+        other => [other.customer(), None],
     }
 }

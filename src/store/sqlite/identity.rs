@@ -19,6 +19,13 @@ pub(super) struct Tying<'a> {
     pub now: Timestamp,
 }
 
+/// The rows of all ids that count for a customer, the customer's own first.
+pub(super) fn rows_of_one(db: &Connection, root: i64) -> Result<Vec<i64>> {
+    let mut statement =
+        db.prepare_cached("SELECT id FROM customer WHERE id = ?1 OR root_id = ?1 ORDER BY id <> ?1, id")?;
+    Ok(statement.query_map([root], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The row of the customer that this id's facts count for.
 pub(super) fn root(db: &Connection, row: i64) -> Result<i64> {
     let mut statement = db.prepare_cached("SELECT coalesce(root_id, id) FROM customer WHERE id = ?1")?;

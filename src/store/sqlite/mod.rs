@@ -3,6 +3,7 @@
 mod accounts;
 mod columns;
 mod customers;
+mod erasure;
 mod error;
 mod events;
 mod facts;
@@ -25,7 +26,7 @@ mod workspaces;
 mod writer;
 
 use super::{
-    Account, Appended, Checkpoint, Counts, MembersQuery, Result, ReviewVector, Store, StoredEvent, StoredOrder,
+    Account, Appended, Checkpoint, Counts, Erased, MembersQuery, Result, ReviewVector, Store, StoredEvent, StoredOrder,
     StoredRefund, StoredReview,
 };
 use crate::domain::{
@@ -211,6 +212,30 @@ impl Store for SqliteStore {
     async fn refunds(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredRefund>> {
         let workspace = workspace.clone();
         self.read(move |db| orders::refunds(db, &workspace, after, limit)).await
+    }
+
+    async fn customer_refunds(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredRefund>> {
+        let (workspace, customer) = (workspace.clone(), customer.clone());
+        self.read(move |db| orders::refunds_of_customer(db, &workspace, &customer, limit)).await
+    }
+
+    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>> {
+        let (workspace, id) = (workspace.clone(), id.clone());
+        self.write(move |db| erasure::erase(db, &workspace, &id, now)).await
+    }
+
+    async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool> {
+        let (workspace, id) = (workspace.clone(), id.clone());
+        self.write(move |db| erasure::lift(db, &workspace, &id)).await
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        self.writer.empty_log().await
     }
 
     async fn item(&self, workspace: &WorkspaceId, id: &ItemId) -> Result<Option<Item>> {

@@ -10,6 +10,10 @@ const COLUMNS: &str = "SELECT seq, order_id, root.external_id, time, total_minor
      FROM purchase JOIN customer own ON own.id = purchase.customer_id
      JOIN customer root ON root.id = coalesce(own.root_id, own.id)";
 
+const REFUNDS: &str = "SELECT seq, refund_id, order_id, root.external_id, time, amount_minor, currency
+     FROM refund JOIN customer own ON own.id = refund.customer_id
+     JOIN customer root ON root.id = coalesce(own.root_id, own.id)";
+
 /// What became of an order, and the row it was counted at before if it moved or was replaced.
 pub(super) struct Kept {
     pub appended: Appended,
@@ -132,20 +136,33 @@ pub(super) fn of_customer(
 
 pub(super) fn refunds(db: &Connection, workspace: &WorkspaceId, after: i64, n: usize) -> Result<Vec<StoredRefund>> {
     let Some(workspace) = workspaces::find(db, workspace)? else { return Ok(Vec::new()) };
-    let mut statement = db.prepare_cached(
-        "SELECT seq, refund_id, order_id, root.external_id, time, amount_minor, currency
-         FROM refund JOIN customer own ON own.id = refund.customer_id
-         JOIN customer root ON root.id = coalesce(own.root_id, own.id)
-         WHERE refund.workspace_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-    )?;
-    let page = statement.query_map([workspace, after, limit(n)], |row| {
-        let (Text(order), Text(customer), Moment(time)) = (row.get(2)?, row.get(3)?, row.get(4)?);
-        let minor: Option<i64> = row.get(5)?;
-        let currency = currency(row, 6)?;
-        let amount = minor.map(|minor| Money { minor, currency });
-        Ok(StoredRefund { seq: row.get(0)?, refund: Refund { id: row.get(1)?, order, customer, time, amount } })
-    })?;
+    let mut statement =
+        db.prepare_cached(&format!("{REFUNDS} WHERE refund.workspace_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"))?;
+    let page = statement.query_map([workspace, after, limit(n)], stored_refund)?;
     Ok(page.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn refunds_of_customer(
+    db: &Connection,
+    workspace: &WorkspaceId,
+    customer: &CustomerId,
+    n: usize,
+) -> Result<Vec<StoredRefund>> {
+    let Some(root) = super::customers::root(db, workspace, customer)? else { return Ok(Vec::new()) };
+    let mut statement = db.prepare_cached(&format!(
+        "{REFUNDS} WHERE refund.customer_id IN (SELECT id FROM customer WHERE id = ?1 OR root_id = ?1)
+         ORDER BY time DESC, seq DESC LIMIT ?2"
+    ))?;
+    let page = statement.query_map([root, limit(n)], stored_refund)?;
+    Ok(page.collect::<rusqlite::Result<_>>()?)
+}
+
+fn stored_refund(row: &Row<'_>) -> rusqlite::Result<StoredRefund> {
+    let (Text(order), Text(customer), Moment(time)) = (row.get(2)?, row.get(3)?, row.get(4)?);
+    let minor: Option<i64> = row.get(5)?;
+    let currency = currency(row, 6)?;
+    let amount = minor.map(|minor| Money { minor, currency });
+    Ok(StoredRefund { seq: row.get(0)?, refund: Refund { id: row.get(1)?, order, customer, time, amount } })
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredOrder> {
