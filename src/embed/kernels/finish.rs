@@ -63,6 +63,7 @@ impl Finish<'_> {
                     kernel.multiply(Block {
                         rows: &rows.words()[first_row * rows.stride()..],
                         row_stride: rows.stride(),
+                        row_step: 1,
                         n_rows,
                         depth: weights.depth(),
                         columns: weights.panel(panel),

@@ -163,19 +163,7 @@ pub(super) fn pack_words<S: Simd>(simd: S, kind: Word, row: impl Vectors<S>, wor
     }
 }
 
-/// Each number rounded to the nearest bf16. Both are multiples of a group: 32 numbers, 16 words.
-#[inline(always)]
-pub(super) fn pack_bf16<S: Simd>(simd: S, numbers: &[f32], words: &mut [u32]) {
-    for (words, numbers) in words.chunks_exact_mut(LANES).zip(numbers.chunks_exact(2 * LANES)) {
-        let (words, _) = S::as_mut_simd_u32s(words);
-        let (low, high) = numbers.split_at(LANES);
-        for ((word, &low), &high) in words.iter_mut().zip(S::as_simd_f32s(low).0).zip(S::as_simd_f32s(high).0) {
-            *word = bf16_words(simd, low, high);
-        }
-    }
-}
-
-/// Two vectors into one of words.
+/// Two vectors into one of words, each number rounded to the nearest bf16.
 #[inline(always)]
 pub(super) fn bf16_words<S: Simd>(simd: S, low: S::f32s, high: S::f32s) -> S::u32s {
     let half = simd.splat_u32s(0x8000);
@@ -239,8 +227,7 @@ impl<S: Simd> Bytes<S> {
         simd.or_u32s(low, simd.or_u32s(shifted(simd.and_u32s(c, byte), 16), shifted(d, 24)))
     }
 
-    /// The nearest whole number stands in the lowest bits of a sum with ROUNDING. A number at an end of the range may be a hair
-    /// past 0 or 255, which rounds to them, so nothing needs clamping.
+    /// The nearest whole number stands in the lowest bits of a sum with ROUNDING. It is a byte, so nothing needs clamping.
     #[inline(always)]
     fn bits(self, x: S::f32s) -> S::u32s {
         self.simd.transmute_u32s_f32s(self.simd.mul_add_e_f32s(x, self.inverse, self.rounding))

@@ -130,7 +130,7 @@ proptest! {
         let run = |isa| {
             let mut sums = vec![0f32; n_rows * PANEL];
             Kernel::new(isa, Word::Int8).multiply(Block {
-                rows: &rows, row_stride: n_words, n_rows, depth: n_words, columns: &columns, column_stride: PANEL,
+                rows: &rows, row_stride: n_words, row_step: 1, n_rows, depth: n_words, columns: &columns, column_stride: PANEL,
                 n_columns: PANEL, zero_points: &zero_points, column_sums: &column_sums, sums: &mut sums, sum_stride: PANEL,
             });
             sums
@@ -148,6 +148,29 @@ proptest! {
             .collect();
         for isa in Isa::supported() {
             prop_assert_eq!(&run(isa), &expected, "{}", isa);
+        }
+    }
+
+    #[test]
+    fn rows_that_stand_as_columns_have_the_same_product(n_rows in 1usize..40, depth in 1usize..40, vectors in 1usize..6, seed: u64) {
+        let mut source = source(seed);
+        // Small whole numbers as f32, bf16 or bytes: every sum is exact.
+        let mut words = |n: usize| -> Vec<u32> { (0..n).map(|_| source.random_range(-3i32..4) as f32).map(f32::to_bits).collect() };
+        let (rows, columns) = (words(n_rows * depth), words(depth * vectors * LANES));
+        let turned: Vec<u32> = (0..depth * n_rows).map(|i| rows[i % n_rows * depth + i / n_rows]).collect();
+        for isa in Isa::supported() {
+            for kind in [Word::F32, Word::Bf16, Word::Int8] {
+                let run = |rows: &[u32], row_stride, row_step| {
+                    let mut sums = vec![f32::NAN; n_rows * vectors * LANES];
+                    Kernel::new(isa, kind).multiply(Block {
+                        rows, row_stride, row_step, n_rows, depth, columns: &columns, column_stride: vectors * LANES,
+                        n_columns: vectors * LANES, zero_points: &[], column_sums: &[], sums: &mut sums,
+                        sum_stride: vectors * LANES,
+                    });
+                    sums
+                };
+                prop_assert_eq!(run(&rows, depth, 1), run(&turned, 1, n_rows), "{} {:?}", isa, kind);
+            }
         }
     }
 
