@@ -173,13 +173,18 @@ pub(super) fn bf16_words<S: Simd>(simd: S, low: S::f32s, high: S::f32s) -> S::u3
     simd.or_u32s(low, simd.and_u32s(high, simd.splat_u32s(0xffff_0000)))
 }
 
+/// Steps from the lowest to the highest number, and what is added to a zero point before it is rounded. Rounding may put both ends
+/// half a step up or down; so much is left of the 255 steps that they still round to bytes, whatever the arithmetic's own error.
+const STEPS: f32 = 254.9;
+const MARGIN: f32 = 0.05;
+
 /// The row's scale and zero point. Both are multiples of a group: 64 numbers, 16 words.
 #[inline(always)]
 fn pack_int8<S: Simd>(simd: S, numbers: &[f32], words: &mut [u32]) -> (f32, i32) {
     let (lowest, highest) = range(simd, numbers);
-    let scale = if highest > lowest { (highest - lowest) / 255.0 } else { 1.0 };
+    let scale = if highest > lowest { (highest - lowest) / STEPS } else { 1.0 };
     // Adding and taking away leaves the nearest whole number.
-    let zero_point = -lowest / scale + ROUNDING - ROUNDING;
+    let zero_point = MARGIN - lowest / scale + ROUNDING - ROUNDING;
     let bytes = Bytes { simd, inverse: simd.splat_f32s(1.0 / scale), rounding: simd.splat_f32s(zero_point + ROUNDING) };
     for (words, numbers) in words.chunks_exact_mut(LANES).zip(numbers.chunks_exact(4 * LANES)) {
         let (a, rest) = numbers.split_at(LANES);

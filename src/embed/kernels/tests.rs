@@ -243,6 +243,25 @@ proptest! {
     }
 }
 
+/// Where the zero point lies half way between two whole numbers, both ends of the row are half a step from a byte's ends.
+#[test]
+fn the_ends_of_a_row_stay_in_their_bytes() {
+    for half in 0..510u16 {
+        for isa in Isa::supported() {
+            let lowest = f32::from(half) / -2.0;
+            for (highest, scale) in [(lowest + 255.0, 1.0), (lowest + 254.9, 1.0), (lowest + 255.0, 0.123_4)] {
+                let ends = [lowest * scale, highest.max(0.0) * scale];
+                let rows = packed(isa, Word::Int8, &ends, 2);
+                let (step, zero_point) = (rows.scales()[0], rows.zero_points()[0]);
+                for (word, end) in rows.words().iter().zip(ends) {
+                    let found = (i32::from(word.to_le_bytes()[0]) - zero_point) as f32 * step;
+                    assert!((found - end).abs() <= 1.01 * step, "{isa}: {ends:?} has {found} for {end}");
+                }
+            }
+        }
+    }
+}
+
 fn exact_attention(qkv: &[Vec<f32>], lengths: &[usize], n_heads: usize, head_size: usize) -> Vec<f64> {
     let hidden = n_heads * head_size;
     let at = |part: usize, row: usize, column: usize| f64::from(qkv[part][row * hidden + column]);
