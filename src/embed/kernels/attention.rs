@@ -203,7 +203,8 @@ impl Scratch {
     }
 }
 
-/// `[length, words]`, `stride` apart, into `[words, padded length]`; what is past the length is set to 0.
+/// `[length, words]`, `stride` apart, into `[words, padded length]`. What is past the length stays as it was: it is a query whose
+/// mix nobody reads.
 fn transpose(from: &[u32], stride: usize, words: usize, head: Head, to: &mut [u32]) {
     let padded = head.padded();
     for (row, from) in from.chunks(stride).take(head.length).enumerate() {
@@ -211,7 +212,6 @@ fn transpose(from: &[u32], stride: usize, words: usize, head: Head, to: &mut [u3
             to[row] = word;
         }
     }
-    to.chunks_exact_mut(padded).take(words).for_each(|to| to[head.length..].fill(0));
 }
 
 /// Values `[length, words]` of bf16, two columns a word, into `[groups, columns]`, two neighbouring keys a word, as the shares

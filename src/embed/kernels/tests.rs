@@ -4,20 +4,20 @@ use super::*;
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 
-fn random(n: usize, source: &mut impl Rng) -> Vec<f32> {
+pub(super) fn random(n: usize, source: &mut impl Rng) -> Vec<f32> {
     (0..n).map(|_| source.random_range(-1.0..1.0)).collect()
 }
 
-fn source(seed: u64) -> rand_chacha::ChaCha8Rng {
+pub(super) fn source(seed: u64) -> rand_chacha::ChaCha8Rng {
     rand_chacha::ChaCha8Rng::seed_from_u64(seed)
 }
 
-fn in_order(n: usize) -> Vec<Option<usize>> {
+pub(super) fn in_order(n: usize) -> Vec<Option<usize>> {
     (0..n.next_multiple_of(PANEL)).map(|i| (i < n).then_some(i)).collect()
 }
 
 /// Rows padded to `width` and packed.
-fn packed(isa: Isa, kind: Word, numbers: &[f32], n_columns: usize) -> WordRows {
+pub(super) fn packed(isa: Isa, kind: Word, numbers: &[f32], n_columns: usize) -> WordRows {
     let width = n_columns.next_multiple_of(PANEL);
     let padded: Vec<f32> = numbers
         .chunks_exact(n_columns)
@@ -209,6 +209,19 @@ proptest! {
                 for (found, exact) in found.iter().zip(&exact) {
                     prop_assert!((f64::from(*found) - exact).abs() <= bound, "{} {:?}: {} is not {}", isa, kind, found, exact);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn scores_of_any_size_give_shares(length in 1usize..40, size in 50f32..150.0, seed: u64) {
+        let mut source = source(seed);
+        let qkv: Vec<Vec<f32>> = [size, 1.0, 1.0].map(|size| random(length * 16, &mut source).iter().map(|x| size * x).collect()).into();
+        let exact = exact_attention(&qkv, &[length], 1, 16);
+        for isa in Isa::supported() {
+            let found = run_attention(isa, HeadShape { n_heads: 1, head_size: 16, kind: Word::F32 }, &qkv, &[length]);
+            for (found, exact) in found.iter().zip(&exact) {
+                prop_assert!((f64::from(*found) - exact).abs() <= 2e-3, "{}: {} is not {}", isa, found, exact);
             }
         }
     }
