@@ -81,7 +81,8 @@ impl Kernel {
             (Isa::Neon, Word::F32) => |raw| Isa::Neon.run(RunF32(raw)),
             (Isa::Neon, Word::Bf16) => |raw| Isa::Neon.run(RunBf16(raw)),
             (Isa::Plain, Word::F32) => |raw| Isa::Plain.run(RunF32(raw)),
-            (Isa::Plain, Word::Bf16) => |raw| Isa::Plain.run(RunBf16(raw)),
+            // The plain level; and where a processor of another kind has no level of that name at all.
+            (_, Word::Bf16) => |raw| Isa::Plain.run(RunBf16(raw)),
         };
         Self { run }
     }
