@@ -6,12 +6,17 @@ use crate::redact::context::Context;
 use crate::redact::view::View;
 use std::ops::Range;
 
-const STREETS: [&str; 25] = [
+const STREETS: [&str; 23] = [
     "street", "st", "road", "rd", "avenue", "ave", "lane", "ln", "boulevard", "blvd", "square", "terrace", "crescent", "highway",
-    "hwy", "parkway", "pkwy", "gardens", "grove", "mews", "drive", "dr", "trail", "alley", "quay",
+    "hwy", "parkway", "pkwy", "gardens", "grove", "mews", "trail", "alley", "quay",
 ];
 /// Street words that are common words too: they need a town or a word beside them.
-const AMBIGUOUS: [&str; 10] = ["way", "place", "court", "ct", "close", "walk", "row", "circle", "green", "hill"];
+const AMBIGUOUS: [&str; 12] = ["drive", "dr", "way", "place", "court", "ct", "close", "walk", "row", "circle", "green", "hill"];
+/// Street words that are believed in small letters, where a word like "live at" leads to them.
+const PLAIN: [&str; 5] = ["street", "road", "avenue", "lane", "boulevard"];
+/// Words of hardware and of distances, after which a "drive" or a "way" is none to live in.
+const NO_NAMES: [&str; 14] =
+    ["hard", "state", "solid-state", "flash", "disk", "disc", "remote", "test", "mile", "minute", "hour", "of", "the", "is"];
 const UNITS: [&str; 10] = ["apt", "apartment", "flat", "unit", "suite", "ste", "floor", "fl", "room", "building"];
 /// Capitalised words that start a new thought after a comma rather than name a town.
 const NO_TOWNS: [&str; 16] =
@@ -28,7 +33,7 @@ const WORDS: Context = Context {
 
 pub fn find(view: &View, findings: &mut Findings) {
     for group in view.groups().iter().filter(|group| group.len() <= 6) {
-        if !view.starts_token(group.start) {
+        if !view.starts_token(group.start) || view.before(group.start) == Some('/') {
             continue;
         }
         if let Some(start) = post_box(view, group.start) {
@@ -69,10 +74,14 @@ fn street(text: &str) -> Option<(usize, f32)> {
         // "The 5 Star Way to clean": a way to do something is no street.
         let ambiguous = ambiguous && !text[at..].starts_with(" to ");
         if n_words > 0 && (sure || ambiguous) {
-            let base = if !capitalised { 0.35 } else if sure { 0.65 } else { 0.5 };
+            let plain = n_words <= 2 && PLAIN.contains(&name.as_str());
+            let base = if !capitalised { if plain { 0.35 } else { 0.0 } } else if sure { 0.65 } else { 0.5 };
             let end = tail(text, at);
             let with_town = if end > at { 0.15 } else { 0.0 };
             return Some((end, base + with_town));
+        }
+        if NO_NAMES.contains(&name.as_str()) {
+            return None;
         }
         capitalised &= text[word].starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
     }
@@ -149,6 +158,7 @@ mod tests {
                 ("地址：35 Station Road, Cork。", &["35 Station Road, Cork"]),
                 ("12 Baker Lane, Thanks for it", &["12 Baker Lane"]),
                 ("The 5 Star Way to clean, 24 hour street food", &[]),
+                ("M.2 Solid State Drive, ship in 120 gb remote drive, 50 mile drive, 3/4 of RD", &[]),
                 ("12 inch pan, 40 miles a day, 2 Day Delivery", &[]),
                 ("买了3 Street Fighter贴纸", &[]),
             ],

@@ -26,7 +26,7 @@ const TRIGGERS: [(&str, Place, f32); 42] = [
     ("name is", Place::Sentence, 0.55),
     ("named", Place::Introduction, 0.4),
     ("call me", Place::Sentence, 0.65),
-    ("ask for", Place::Sentence, 0.6),
+    ("ask for", Place::Introduction, 0.45),
     ("asked for", Place::Introduction, 0.4),
     ("speak to", Place::Introduction, 0.45),
     ("spoke to", Place::Introduction, 0.45),
@@ -59,7 +59,7 @@ const TRIGGERS: [(&str, Place, f32); 42] = [
     ("mrs", Place::Title, 0.85),
     ("ms", Place::Title, 0.8),
     ("mister", Place::Title, 0.7),
-    ("miss", Place::Title, 0.6),
+    ("miss", Place::Title, 0.5),
     ("dr", Place::Title, 0.7),
     ("prof", Place::Title, 0.75),
     ("professor", Place::Title, 0.7),
@@ -70,6 +70,9 @@ const WINDOW: usize = 72;
 /// What a known given name and a second word add.
 const GIVEN: f32 = 0.2;
 const TWO_WORDS: f32 = 0.1;
+/// How sure "Dr." and "Mrs." alone are, and how much less so before a possessive.
+const LABELS: [f32; 2] = [0.7, 0.85];
+const LABEL: f32 = 0.3;
 const PARTICLES: [&str; 9] = ["de", "van", "von", "der", "den", "bin", "al", "la", "di"];
 
 pub fn find(view: &View, findings: &mut Findings) {
@@ -87,6 +90,10 @@ fn after_trigger(view: &View, at: usize, findings: &mut Findings) {
     let word = view.window_after(at, LONGEST_TRIGGER).to_ascii_lowercase();
     for (trigger, place, base) in TRIGGERS.iter().filter(|(trigger, ..)| word.starts_with(*trigger)) {
         let end = at + trigger.len();
+        // "not to miss", "1 ms": a title other than these is not written small.
+        if *place == Place::Title && !["mr", "mrs", "dr"].contains(trigger) && view.bytes()[at].is_ascii_lowercase() {
+            continue;
+        }
         if let Some(skip) = gap(view.window_after(end, 8), *place) {
             consider(view, end + skip, *place, *base, findings);
         }
@@ -130,7 +137,12 @@ fn consider(view: &View, at: usize, place: Place, base: f32, findings: &mut Find
     if place == Place::Signature && !ends_line(rest) {
         return;
     }
-    let mut certainty = base;
+    let possessive = rest.starts_with("'s") || rest.starts_with("’s");
+    if possessive && place == Place::Introduction {
+        return;
+    }
+    // "Dr. John's", "Mrs. Leeper's": on a shop's pages these are labels more often than people.
+    let mut certainty = if possessive && LABELS.contains(&base) { base - LABEL } else { base };
     if is_given(first_name) || introduces_itself(place, rest) {
         certainty += GIVEN;
     }
@@ -225,6 +237,7 @@ mod tests {
             &[
                 ("Dr. Martens, Dr Pepper, Mr. Coffee, Mr Clean, Mrs. Meyer's", &[]),
                 ("Call me old fashioned. Call me Back. Ask for a refund. Ask for Support", &[]),
+                ("one not to miss. Note that, 1 ms Response, ask for Beignets, it's Margaret's Hope, Dr. John's drops", &[]),
                 ("My name is on the order. This is Great. Thanks, Amazon, for it", &[]),
                 ("Regards from a happy customer! This is Sparta Pro", &[]),
                 ("I'm Happy with it; it's USB. Thanks Samsung", &[]),

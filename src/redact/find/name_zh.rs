@@ -43,15 +43,15 @@ const TITLES: [&str; 14] =
 /// What follows a name when it is over.
 const ENDS: &str = "的收，。；：、！？,.;:!?)(（） \n是在和与电手先女小老师经你您说帮给来买介负推本人今从";
 /// Words that look like a surname and a given name.
-const NOT_NAMES: [&str; 40] = [
+const NOT_NAMES: [&str; 47] = [
     "高中", "高兴", "高手", "白领", "老师", "学生", "华为", "小米", "明白", "方便", "万分", "黄金", "金牌", "钱包", "车主", "成都", "单位", "和你", "江苏", "安全",
-    "于是", "关于", "任何", "向来", "常客", "温州", "全家", "全职", "来买", "来自", "都是", "解决", "花了", "花钱", "应该", "连续", "强烈", "时候", "许多", "安装",
+    "于是", "关于", "任何", "向来", "常客", "温州", "全家", "全职", "来买", "来自", "都是", "解决", "花了", "花钱", "应该", "连续", "强烈", "时候", "许多", "安装", "查询", "马上", "周末", "方法", "程序", "金融", "石头",
 ];
 /// Last characters of words for people and things rather than of names.
-const NOT_LAST: &str = "收生客人粉丝妈爸员户家者们党族女男友迷控工了吗呢吧的号码款";
+const NOT_LAST: &str = "收生客人粉丝妈爸员户家者们党族女男友迷控工了吗呢吧的号码款在是有时老";
 /// Before a surname alone: words that end in it ("对于女士", "上周老师").
-const JOINED: [&str; 16] =
-    ["对于", "属于", "关于", "适于", "由于", "上周", "下周", "本周", "每周", "一周", "两周", "现金", "对方", "官方", "立马", "最高"];
+const JOINED: [&str; 18] =
+    ["对于", "属于", "关于", "适于", "由于", "上周", "下周", "本周", "每周", "一周", "两周", "现金", "基金", "资金", "对方", "官方", "立马", "最高"];
 const MAX_BYTES: usize = 24;
 const WINDOW: usize = 40;
 
@@ -133,7 +133,8 @@ fn before_title(view: &View, at: usize, title: &str, findings: &mut Findings) {
     let starts: Vec<usize> = before.char_indices().rev().take(4).take_while(|(_, c)| is_han(*c)).map(|(start, _)| start).collect();
     let full = starts.iter().rev().find(|start| is_full(before, **start));
     let lone = || starts.first().filter(|start| is_lone(before, **start));
-    if let Some(start) = full.or_else(lone) {
+    let in_sentence = || starts.get(1..starts.len().min(3))?.iter().rev().find(|start| is_common_full(before, **start));
+    if let Some(start) = full.or_else(in_sentence).or_else(lone) {
         push(findings, Kind::PersonName, at - (before.len() - start)..at, 0.75);
     }
 }
@@ -143,7 +144,18 @@ fn is_full(before: &str, start: usize) -> bool {
     let Some(surname) = surname_length(name) else { return false };
     let n_given = name[surname..].chars().count();
     let boundary = before[..start].chars().next_back().is_none_or(|c| !is_han(c) || "的找给请和跟与向对让由是叫谢系说问被把位了为见服人员".contains(c));
-    (1..=2).contains(&n_given) && boundary && !NOT_NAMES.iter().any(|word| name.starts_with(word))
+    let given_ends = name.chars().next_back().is_some_and(|c| !NOT_LAST.contains(c));
+    (1..=2).contains(&n_given) && given_ends && boundary && !NOT_NAMES.iter().any(|word| name.starts_with(word))
+}
+
+/// A common surname, a given name, and no word's end before them: "觉得刘心武先生". A character too many is rather hidden than
+/// two too few.
+fn is_common_full(before: &str, start: usize) -> bool {
+    let name = &before[start..];
+    let thanks = name.starts_with('谢') && before[..start].ends_with(['感', '多', '谢']);
+    let titled_twice = NOT_NAMES.iter().any(|word| name.starts_with(word)) || JOINED.iter().any(|word| before.ends_with(word));
+    let given_ends = name.chars().next_back().is_some_and(|c| !NOT_LAST.contains(c));
+    name.chars().next().is_some_and(is_common_surname) && given_ends && !thanks && !titled_twice
 }
 
 fn is_lone(before: &str, start: usize) -> bool {
@@ -168,6 +180,7 @@ mod tests {
                 ("给王先生打了电话，陈女士很好", &["王", "陈"]),
                 ("感谢孙建国师傅上门，请联系赵丽华老师", &["孙建国", "赵丽华"]),
                 ("我姓罗，叫我小雅就好", &["罗", "小雅"]),
+                ("我觉得刘心武先生写得好，推崇王力先生，感谢张伟先生", &["刘心武", "王力", "张伟"]),
                 ("我叫Lily，在杭州", &["Lily"]),
                 ("Contact 收货人: Tom Li, 姓名: 何俊杰", &["Tom Li", "何俊杰"]),
             ],
@@ -183,7 +196,7 @@ mod tests {
                 ("我是高中生，我是老顾客，我是学生党，我是华为用户，我是小米粉丝", &[]),
                 ("我叫了三次外卖，叫我怎么说，叫我小心点", &[]),
                 ("对于女士来说，适合女士，小姐姐，女士们，上周老师没来", &[]),
-                ("客服小姐，老师傅的手艺", &[]),
+                ("客服小姐，老师傅的手艺，保健医生，基金经理，姓名查询", &[]),
                 ("My 会员 card, 联系人 unknown", &[]),
             ],
         );
