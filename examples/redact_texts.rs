@@ -10,7 +10,8 @@ use std::io::Read;
 use std::time::Instant;
 
 fn main() -> anyhow::Result<()> {
-    let n_rounds: usize = std::env::args().nth(1).map_or(Ok(1), |rounds| rounds.parse()).context("ROUNDS is a number")?;
+    let n_rounds: usize =
+        std::env::args().nth(1).map_or(Ok(1), |rounds| rounds.parse()).context("ROUNDS is a number")?;
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input)?;
     let lines = input.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;

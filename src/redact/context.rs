@@ -46,7 +46,10 @@ fn nearest(text: &str, words: &[&str]) -> Option<usize> {
 }
 
 fn last_whole(text: &str, word: &str) -> Option<usize> {
-    text.rmatch_indices(word).map(|(at, _)| (at, at + word.len())).find(|&(start, end)| is_whole(text, start, end)).map(|(_, end)| end)
+    text.rmatch_indices(word)
+        .map(|(at, _)| (at, at + word.len()))
+        .find(|&(start, end)| is_whole(text, start, end))
+        .map(|(_, end)| end)
 }
 
 /// Chinese words have no boundaries to look for; an ASCII word is not part of a longer one.

@@ -11,12 +11,62 @@ const TREATMENTS: [Treatment; 3] = [Treatment::Mask, Treatment::Drop, Treatment:
 
 /// Values, the words that announce them, and what could glue them together in ways nobody thought of.
 const FRAGMENTS: [&str; 56] = [
-    "a.b@example.com", "13800138000", "138 0013", " 8000", "+86", "+44 20 7946 0123", "(415) 555-0117", "010-65550188",
-    "510107197811034557", "34010219880718254X", "4000 7877 8932 8790", "6222024506123100770", "DE91 1000 0000 0123 4567 89",
-    "203.0.113.77", "2001:db8::1f:42", "https://a.example/r?token=9f8e7d6c", "ftp://me:pw@b.example/x", "12 Baker Lane, Norwich",
-    "浙江省杭州市文三路128号3幢502室", "my name is Harriet Moss", "Mr. Aldridge", "Signed, Bo", "- Theo", "我叫张慧敏", "联系人：李伟", "王先生",
-    "我是周明", "１３９００００４４２１", "[phone]", "[email:0123456789]", "[name", "]", "[", "order", "订单", "version", "版本", "phone", "电话",
-    "card", "卡号", "地址", "@", "://", ":", ".", "-", " ", "  ", "，", "\n", "号", "路5号", "Street", "1", "0",
+    "a.b@example.com",
+    "13800138000",
+    "138 0013",
+    " 8000",
+    "+86",
+    "+44 20 7946 0123",
+    "(415) 555-0117",
+    "010-65550188",
+    "510107197811034557",
+    "34010219880718254X",
+    "4000 7877 8932 8790",
+    "6222024506123100770",
+    "DE91 1000 0000 0123 4567 89",
+    "203.0.113.77",
+    "2001:db8::1f:42",
+    "https://a.example/r?token=9f8e7d6c",
+    "ftp://me:pw@b.example/x",
+    "12 Baker Lane, Norwich",
+    "浙江省杭州市文三路128号3幢502室",
+    "my name is Harriet Moss",
+    "Mr. Aldridge",
+    "Signed, Bo",
+    "- Theo",
+    "我叫张慧敏",
+    "联系人：李伟",
+    "王先生",
+    "我是周明",
+    "１３９００００４４２１",
+    "[phone]",
+    "[email:0123456789]",
+    "[name",
+    "]",
+    "[",
+    "order",
+    "订单",
+    "version",
+    "版本",
+    "phone",
+    "电话",
+    "card",
+    "卡号",
+    "地址",
+    "@",
+    "://",
+    ":",
+    ".",
+    "-",
+    " ",
+    "  ",
+    "，",
+    "\n",
+    "号",
+    "路5号",
+    "Street",
+    "1",
+    "0",
 ];
 
 fn fragment() -> impl Strategy<Value = String> {
@@ -38,7 +88,13 @@ fn redactor(treatment: Treatment) -> Redactor {
 
 fn luhn_digit(body: &str) -> char {
     let doubled = |digit: u32| if digit > 4 { 2 * digit - 9 } else { 2 * digit };
-    let sum: u32 = body.bytes().rev().map(|b| u32::from(b - b'0')).enumerate().map(|(i, d)| if i % 2 == 0 { doubled(d) } else { d }).sum();
+    let sum: u32 = body
+        .bytes()
+        .rev()
+        .map(|b| u32::from(b - b'0'))
+        .enumerate()
+        .map(|(i, d)| if i % 2 == 0 { doubled(d) } else { d })
+        .sum();
     char::from(b'0' + ((10 - sum % 10) % 10) as u8)
 }
 
@@ -197,9 +253,56 @@ fn assert_linear(unit: &str) {
 #[test]
 fn the_work_is_linear_in_texts_made_to_blow_it_up() {
     for unit in [
-        "1", "1 ", "1-", "12 ", "1.", "1.1.", "a", "a@", "@", "a.", "a@a.", "://", "h://", "http://a", "?a=", ":", "1:", "a:", "::", "[", "[phone", "+",
-        "(1) ", "4000 7877 ", "DE91", "DE91 ", "路", "1号", "路1号", "路1号1", "省市区", "我叫", "我是张", "先生", "王先生", "张", "Mr. ", "Mr Aa ", "- ", "name: ", "1 Aa ",
-        "1 St ", "1 Aa St, ", "12 Aa Aa Aa Aa ", "，", "１", "０ ", "eyJ.", "\n", "My name is ",
+        "1",
+        "1 ",
+        "1-",
+        "12 ",
+        "1.",
+        "1.1.",
+        "a",
+        "a@",
+        "@",
+        "a.",
+        "a@a.",
+        "://",
+        "h://",
+        "http://a",
+        "?a=",
+        ":",
+        "1:",
+        "a:",
+        "::",
+        "[",
+        "[phone",
+        "+",
+        "(1) ",
+        "4000 7877 ",
+        "DE91",
+        "DE91 ",
+        "路",
+        "1号",
+        "路1号",
+        "路1号1",
+        "省市区",
+        "我叫",
+        "我是张",
+        "先生",
+        "王先生",
+        "张",
+        "Mr. ",
+        "Mr Aa ",
+        "- ",
+        "name: ",
+        "1 Aa ",
+        "1 St ",
+        "1 Aa St, ",
+        "12 Aa Aa Aa Aa ",
+        "，",
+        "１",
+        "０ ",
+        "eyJ.",
+        "\n",
+        "My name is ",
     ] {
         assert_linear(unit);
     }

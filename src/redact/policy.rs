@@ -47,7 +47,8 @@ const GUESSED: f32 = 0.6;
 impl Default for Policy {
     /// Texts: everything is masked. Traits whose name says what they are: e-mail and phone are hashed, the rest dropped.
     fn default() -> Self {
-        let threshold = |kind| if matches!(kind, Kind::PostalAddress | Kind::PersonName) { GUESSED } else { STRUCTURED };
+        let threshold =
+            |kind| if matches!(kind, Kind::PostalAddress | Kind::PersonName) { GUESSED } else { STRUCTURED };
         let of_trait = |kind| if matches!(kind, Kind::Email | Kind::Phone) { Treatment::Hash } else { Treatment::Drop };
         Self {
             texts: [Treatment::Mask; Kind::ALL.len()],
@@ -174,8 +175,10 @@ mod tests {
 
     #[test]
     fn a_policy_says_only_what_differs_from_the_default() {
-        let policy: Policy =
-            serde_json::from_value(json!({"email": "hash", "min_certainty": {"name": 0.8}, "traits": {"phone": "keep"}})).unwrap();
+        let policy: Policy = serde_json::from_value(
+            json!({"email": "hash", "min_certainty": {"name": 0.8}, "traits": {"phone": "keep"}}),
+        )
+        .unwrap();
         assert_eq!(policy.in_texts(Kind::Email), Treatment::Hash);
         assert_eq!(policy.in_texts(Kind::Phone), Treatment::Mask);
         assert_eq!(policy.min_certainty(Kind::PersonName), 0.8);

@@ -166,7 +166,10 @@ mod tests {
         assert_eq!(redacted(Treatment::Drop, text), "Mail, or call.");
         assert_eq!(redacted(Treatment::Keep, text), text);
         let hashed = redacted(Treatment::Hash, text);
-        assert!(hashed.starts_with("Mail [email:") && hashed.len() == "Mail [email:0123456789], or call [phone:0123456789].".len());
+        assert!(
+            hashed.starts_with("Mail [email:")
+                && hashed.len() == "Mail [email:0123456789], or call [phone:0123456789].".len()
+        );
     }
 
     #[test]

@@ -158,9 +158,9 @@ fn placeholders(text: &str) -> Vec<Range<usize>> {
 
 /// The length of the placeholder that the text starts with: `[phone]` or `[phone:0123456789]`.
 fn placeholder_len(text: &str) -> Option<usize> {
-    let kind = Kind::ALL.iter().find(|kind| {
-        text[1..].strip_prefix(kind.name()).is_some_and(|rest| rest.starts_with([']', ':']))
-    })?;
+    let kind = Kind::ALL
+        .iter()
+        .find(|kind| text[1..].strip_prefix(kind.name()).is_some_and(|rest| rest.starts_with([']', ':'])))?;
     let rest = &text.as_bytes()[1 + kind.name().len()..];
     match rest {
         [b']', ..] => Some(text.len() - rest.len() + 1),
@@ -200,9 +200,13 @@ mod tests {
 
     #[test]
     fn a_token_ends_where_no_letter_digit_or_decimal_goes_on() {
-        for (text, at, starts, ends) in
-            [("a 12 b", 2, true, false), ("a12", 1, false, false), ("1.12", 2, false, false), ("12-B", 2, false, false), ("12。", 2, false, true)]
-        {
+        for (text, at, starts, ends) in [
+            ("a 12 b", 2, true, false),
+            ("a12", 1, false, false),
+            ("1.12", 2, false, false),
+            ("12-B", 2, false, false),
+            ("12。", 2, false, true),
+        ] {
             let view = View::new(text);
             assert_eq!((view.starts_token(at), view.ends_token(at)), (starts, ends), "{text} at {at}");
         }

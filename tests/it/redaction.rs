@@ -37,8 +37,10 @@ impl Score {
 /// The text without its marks, and what they mark.
 fn unmarked(marked: &str) -> (String, Vec<(Kind, Range<usize>)>) {
     let (mut text, mut labels, mut rest) = (String::new(), Vec::new(), marked);
-    while let Some((kind, at)) =
-        Kind::ALL.iter().filter_map(|kind| rest.find(&format!("<{}>", kind.name())).map(|at| (*kind, at))).min_by_key(|(_, at)| *at)
+    while let Some((kind, at)) = Kind::ALL
+        .iter()
+        .filter_map(|kind| rest.find(&format!("<{}>", kind.name())).map(|at| (*kind, at)))
+        .min_by_key(|(_, at)| *at)
     {
         text.push_str(&rest[..at]);
         let inner = &rest[at + kind.name().len() + 2..];
@@ -69,7 +71,8 @@ fn count(score: &mut Score, kind: Kind, labels: &[(Kind, Range<usize>)], finding
     score.labels += labels.len();
     score.found += labels.iter().filter(|label| 2 * covered(label) >= label.len()).count();
     score.findings += of_kind.len();
-    score.right += of_kind.iter().filter(|finding| labels.iter().any(|label| overlap(&finding.range, label) > 0)).count();
+    score.right +=
+        of_kind.iter().filter(|finding| labels.iter().any(|label| overlap(&finding.range, label) > 0)).count();
 }
 
 #[test]
@@ -92,10 +95,17 @@ fn each_kind_is_found_as_well_as_was_measured() {
                 count(&mut score, kind, &text.labels, &redactor.findings(&text.text));
             }
             let (precision, recall, f1) = (score.precision(), score.recall(), score.f1());
-            println!("{lang} {:<8} {:>3} labels: precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}", kind.name(), score.labels);
+            println!(
+                "{lang} {:<8} {:>3} labels: precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}",
+                kind.name(),
+                score.labels
+            );
             let floor = if matches!(kind, Kind::PostalAddress | Kind::PersonName) { 0.9 } else { 0.95 };
             let name = kind.name();
-            assert!(score.labels == 0 && score.findings == 0 || f1 >= floor, "{lang} {name}: F1 {f1:.3} is under {floor}");
+            assert!(
+                score.labels == 0 && score.findings == 0 || f1 >= floor,
+                "{lang} {name}: F1 {f1:.3} is under {floor}"
+            );
         }
     }
 }

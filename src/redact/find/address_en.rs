@@ -7,26 +7,78 @@ use crate::redact::view::View;
 use std::ops::Range;
 
 const STREETS: [&str; 23] = [
-    "street", "st", "road", "rd", "avenue", "ave", "lane", "ln", "boulevard", "blvd", "square", "terrace", "crescent", "highway",
-    "hwy", "parkway", "pkwy", "gardens", "grove", "mews", "trail", "alley", "quay",
+    "street",
+    "st",
+    "road",
+    "rd",
+    "avenue",
+    "ave",
+    "lane",
+    "ln",
+    "boulevard",
+    "blvd",
+    "square",
+    "terrace",
+    "crescent",
+    "highway",
+    "hwy",
+    "parkway",
+    "pkwy",
+    "gardens",
+    "grove",
+    "mews",
+    "trail",
+    "alley",
+    "quay",
 ];
 /// Street words that are common words too: they need a town or a word beside them.
-const AMBIGUOUS: [&str; 12] = ["drive", "dr", "way", "place", "court", "ct", "close", "walk", "row", "circle", "green", "hill"];
+const AMBIGUOUS: [&str; 12] =
+    ["drive", "dr", "way", "place", "court", "ct", "close", "walk", "row", "circle", "green", "hill"];
 /// Street words that are believed in small letters, where a word like "live at" leads to them.
 const PLAIN: [&str; 5] = ["street", "road", "avenue", "lane", "boulevard"];
 /// Words of hardware and of distances, after which a "drive" or a "way" is none to live in.
-const NO_NAMES: [&str; 14] =
-    ["hard", "state", "solid-state", "flash", "disk", "disc", "remote", "test", "mile", "minute", "hour", "of", "the", "is"];
+const NO_NAMES: [&str; 14] = [
+    "hard",
+    "state",
+    "solid-state",
+    "flash",
+    "disk",
+    "disc",
+    "remote",
+    "test",
+    "mile",
+    "minute",
+    "hour",
+    "of",
+    "the",
+    "is",
+];
 const UNITS: [&str; 10] = ["apt", "apartment", "flat", "unit", "suite", "ste", "floor", "fl", "room", "building"];
 /// Capitalised words that start a new thought after a comma rather than name a town.
-const NO_TOWNS: [&str; 16] =
-    ["thanks", "thank", "please", "the", "i", "it", "my", "we", "but", "and", "not", "no", "he", "she", "they", "order"];
+const NO_TOWNS: [&str; 16] = [
+    "thanks", "thank", "please", "the", "i", "it", "my", "we", "but", "and", "not", "no", "he", "she", "they", "order",
+];
 const MAX_NAME_WORDS: usize = 4;
 const MAX_TAIL_SEGMENTS: usize = 4;
 const WINDOW: usize = 160;
 const WORDS: Context = Context {
     raise: &[
-        "address", "live", "lives", "living", "ship", "deliver", "delivered", "deliver it", "send", "sent", "moved", "at", "to", "地址", "住", "寄",
+        "address",
+        "live",
+        "lives",
+        "living",
+        "ship",
+        "deliver",
+        "delivered",
+        "deliver it",
+        "send",
+        "sent",
+        "moved",
+        "at",
+        "to",
+        "地址",
+        "住",
+        "寄",
     ],
     lower: &[],
 };
@@ -58,7 +110,8 @@ fn with_unit_before(view: &View, at: usize) -> usize {
     let Some(rest) = before.strip_suffix(", ") else { return at };
     let mut words = rest.rsplitn(3, ' ');
     let (number, unit) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let is_unit = UNITS.contains(&unit.to_ascii_lowercase().as_str()) && number.bytes().any(|byte| byte.is_ascii_digit());
+    let is_unit =
+        UNITS.contains(&unit.to_ascii_lowercase().as_str()) && number.bytes().any(|byte| byte.is_ascii_digit());
     if is_unit { at - 2 - number.len() - 1 - unit.len() } else { at }
 }
 
@@ -75,7 +128,13 @@ fn street(text: &str) -> Option<(usize, f32)> {
         let ambiguous = ambiguous && !text[at..].starts_with(" to ");
         if n_words > 0 && (sure || ambiguous) {
             let plain = n_words <= 2 && PLAIN.contains(&name.as_str());
-            let base = if !capitalised { if plain { 0.35 } else { 0.0 } } else if sure { 0.65 } else { 0.5 };
+            let base = if !capitalised {
+                if plain { 0.35 } else { 0.0 }
+            } else if sure {
+                0.65
+            } else {
+                0.5
+            };
             let end = tail(text, at);
             let with_town = if end > at { 0.15 } else { 0.0 };
             return Some((end, base + with_town));
@@ -111,7 +170,8 @@ fn tail(text: &str, street_end: usize) -> usize {
         let rest = &text[end..];
         let skip = ["., ", ", ", " ", ",\n"].into_iter().find(|gap| rest.starts_with(gap)).map_or(0, str::len);
         let comma = rest[..skip].contains(',');
-        let segment = rest[skip..].split([',', '.', ';', '!', '?', '\n', '(', ')', '[', '，', '。']).next().unwrap_or_default();
+        let segment =
+            rest[skip..].split([',', '.', ';', '!', '?', '\n', '(', ')', '[', '，', '。']).next().unwrap_or_default();
         let taken = town_words(segment, comma);
         if skip == 0 || taken == 0 {
             break;
@@ -129,7 +189,8 @@ fn town_words(segment: &str, after_comma: bool) -> usize {
         let is_unit = UNITS.contains(&lower.as_str());
         let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
         let capital = word.starts_with(char::is_uppercase) && !NO_TOWNS.contains(&lower.as_str());
-        let fits = is_unit || (has_digit && (unit || word.len() >= 3 || word.starts_with('#'))) || (capital && after_comma);
+        let fits =
+            is_unit || (has_digit && (unit || word.len() >= 3 || word.starts_with('#'))) || (capital && after_comma);
         if word.is_empty() || !fits || index > 4 {
             break;
         }
@@ -149,7 +210,10 @@ mod tests {
             super::find,
             &[
                 ("12 Baker Lane, Norwich and not to work", &["12 Baker Lane, Norwich"]),
-                ("I live at 48 Elm Grove, Apt 3B, Portland, OR 97205; no", &["48 Elm Grove, Apt 3B, Portland, OR 97205"]),
+                (
+                    "I live at 48 Elm Grove, Apt 3B, Portland, OR 97205; no",
+                    &["48 Elm Grove, Apt 3B, Portland, OR 97205"],
+                ),
                 ("to 221B Old Mill St. please", &["221B Old Mill St"]),
                 ("9 Orchard Close, Bath BA1 5XY, no lift", &["9 Orchard Close, Bath BA1 5XY"]),
                 ("Flat 2, 27 Elm Grove", &["Flat 2, 27 Elm Grove"]),

@@ -9,12 +9,43 @@ use crate::redact::view::View;
 const MAX_DIGITS: usize = 19;
 const WORDS: Context = Context {
     raise: &[
-        "card", "visa", "mastercard", "amex", "unionpay", "debit", "credit", "charged", "卡号", "银行卡", "信用卡", "储蓄卡", "银联", "扣款",
-        "支付", "付款", "卡",
+        "card",
+        "visa",
+        "mastercard",
+        "amex",
+        "unionpay",
+        "debit",
+        "credit",
+        "charged",
+        "卡号",
+        "银行卡",
+        "信用卡",
+        "储蓄卡",
+        "银联",
+        "扣款",
+        "支付",
+        "付款",
+        "卡",
     ],
     lower: &[
-        "order", "tracking", "parcel", "barcode", "imei", "serial", "isbn", "ean", "invoice", "订单", "单号", "运单", "快递", "条码",
-        "条形码", "序列号", "书号", "编号",
+        "order",
+        "tracking",
+        "parcel",
+        "barcode",
+        "imei",
+        "serial",
+        "isbn",
+        "ean",
+        "invoice",
+        "订单",
+        "单号",
+        "运单",
+        "快递",
+        "条码",
+        "条形码",
+        "序列号",
+        "书号",
+        "编号",
     ],
 };
 
@@ -70,10 +101,15 @@ fn issuer(digits: &str) -> f32 {
 
 /// Luhn's formula: from the right every second digit is doubled, and all digits add up to a multiple of ten.
 fn luhn(digits: &str) -> bool {
-    let sum: u32 = digits.bytes().rev().enumerate().map(|(place, digit)| {
-        let digit = u32::from(digit - b'0') << (place % 2);
-        if digit > 9 { digit - 9 } else { digit }
-    }).sum();
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| {
+            let digit = u32::from(digit - b'0') << (place % 2);
+            if digit > 9 { digit - 9 } else { digit }
+        })
+        .sum();
     sum.is_multiple_of(10)
 }
 

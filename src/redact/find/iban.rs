@@ -10,14 +10,18 @@ const LENGTHS: &str = "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH
     FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 \
     LY25 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 \
     SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30";
-const WORDS: Context = Context { raise: &["iban", "account", "bank", "账号", "账户", "汇款", "退款"], lower: &[] };
+const WORDS: Context =
+    Context { raise: &["iban", "account", "bank", "账号", "账户", "汇款", "退款"], lower: &[] };
 
 pub fn find(view: &View, findings: &mut Findings) {
     for group in view.groups().iter().filter(|group| group.len() >= 2 && group.start >= 2) {
         let start = group.start - 2;
         let bytes = view.bytes();
         let letters = bytes[start..group.start].iter().all(u8::is_ascii_alphabetic);
-        if letters && view.starts_token(start) && let Some(end) = end_of(view, start) {
+        if letters
+            && view.starts_token(start)
+            && let Some(end) = end_of(view, start)
+        {
             push(findings, Kind::Iban, start..end, WORDS.weigh(view, &(start..end), 0.95));
         }
     }

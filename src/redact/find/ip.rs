@@ -10,8 +10,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 const WORDS: Context = Context {
     raise: &["ip", "ips", "ipv4", "ipv6", "login", "logged in", "from address", "登录", "登陆", "地址", "网络", "来源"],
     lower: &[
-        "version", "ver", "v", "firmware", "release", "build", "software", "driver", "update", "upgraded", "section", "chapter", "版本",
-        "固件", "系统", "升级", "更新", "驱动", "软件", "章节", "型号",
+        "version", "ver", "v", "firmware", "release", "build", "software", "driver", "update", "upgraded", "section",
+        "chapter", "版本", "固件", "系统", "升级", "更新", "驱动", "软件", "章节", "型号",
     ],
 };
 const MAX_V6: usize = 45;

@@ -4,7 +4,7 @@
 use super::name_words::{is_brand_after_title, is_given, is_no_name};
 use super::{Findings, push};
 use crate::redact::Kind;
-use crate::redact::view::View;
+use crate::redact::view::{View, is_han};
 use std::ops::Range;
 
 /// Where a name stands after its trigger.
@@ -104,7 +104,8 @@ fn after_trigger(view: &View, at: usize, findings: &mut Findings) {
 fn sign_off(view: &View, findings: &mut Findings) {
     let text = view.text().trim_end();
     let line = view.window_before(text.len(), WINDOW).rsplit('\n').next().unwrap_or_default();
-    let dash = ["- ", "— ", "-- ", "~ "].into_iter().filter_map(|dash| line.rfind(dash).map(|at| at + dash.len())).max();
+    let dash =
+        ["- ", "— ", "-- ", "~ "].into_iter().filter_map(|dash| line.rfind(dash).map(|at| at + dash.len())).max();
     if let Some(dash) = dash {
         consider(view, text.len() - line.len() + dash, Place::Signature, 0.45, findings);
     }
@@ -119,7 +120,10 @@ fn gap(rest: &str, place: Place) -> Option<usize> {
     };
     let first = rest.starts_with(|c: char| marks.contains(c));
     let skip = usize::from(first);
-    let blank = rest[skip..].chars().take_while(|c| *c == ' ' || *c == '"' || (*c == '\n' && place == Place::Signature)).count();
+    let blank = rest[skip..]
+        .chars()
+        .take_while(|c| *c == ' ' || *c == '"' || (*c == '\n' && place == Place::Signature))
+        .count();
     let separated = blank > 0 || (first && place != Place::Signature) || rest.is_empty();
     (separated && rest[skip..].is_char_boundary(blank)).then_some(skip + blank)
 }
@@ -158,7 +162,8 @@ fn ends_line(rest: &str) -> bool {
 }
 
 fn introduces_itself(place: Place, rest: &str) -> bool {
-    place == Place::Introduction && [" here", " speaking", " writing", " again"].iter().any(|word| rest.starts_with(word))
+    place == Place::Introduction
+        && [" here", " speaking", " writing", " again"].iter().any(|word| rest.starts_with(word))
 }
 
 fn first_word(text: &str) -> Option<Range<usize>> {
@@ -172,11 +177,12 @@ fn name_words(text: &str) -> Vec<Range<usize>> {
     let (mut at, mut n_names) = (0, 0);
     while n_names < MAX_WORDS {
         let rest = &text[at..];
-        let length = rest.find(|c: char| !(c.is_alphabetic() && !super::super::view::is_han(c)) && !"'’-".contains(c)).unwrap_or(rest.len());
+        let length = rest.find(|c: char| !is_name_letter(c)).unwrap_or(rest.len());
         let word = without_possessive(&rest[..length]);
         let initial = word.chars().count() == 1 && rest[length..].starts_with('.');
         let name = is_capitalised(word) && !(n_names > 0 && is_no_name(word)) && (word.chars().count() > 1 || initial);
-        if !name && !(n_names > 0 && PARTICLES.contains(&word)) {
+        let particle = n_names > 0 && PARTICLES.contains(&word);
+        if !(name || particle) {
             break;
         }
         words.push(at..at + word.len());
@@ -191,6 +197,10 @@ fn name_words(text: &str) -> Vec<Range<usize>> {
         words.pop();
     }
     words
+}
+
+fn is_name_letter(c: char) -> bool {
+    (c.is_alphabetic() && !is_han(c)) || "'’-".contains(c)
 }
 
 fn without_possessive(word: &str) -> &str {
@@ -237,7 +247,10 @@ mod tests {
             &[
                 ("Dr. Martens, Dr Pepper, Mr. Coffee, Mr Clean, Mrs. Meyer's", &[]),
                 ("Call me old fashioned. Call me Back. Ask for a refund. Ask for Support", &[]),
-                ("one not to miss. Note that, 1 ms Response, ask for Beignets, it's Margaret's Hope, Dr. John's drops", &[]),
+                (
+                    "one not to miss. Note that, 1 ms Response, ask for Beignets, it's Margaret's Hope, Dr. John's drops",
+                    &[],
+                ),
                 ("My name is on the order. This is Great. Thanks, Amazon, for it", &[]),
                 ("Regards from a happy customer! This is Sparta Pro", &[]),
                 ("I'm Happy with it; it's USB. Thanks Samsung", &[]),

@@ -59,7 +59,8 @@ const SURNAMES: &str = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高�
     宫来嵺苟全褚廉简娄盖符奚木穆党燕郎邸冀谈姬屠连郜晏栾郁商蒙计喻揭窦迟宇敖糜鄢冷卓花仇艾蓝都巩稽井练仲乐虞卞封竺冼原官衣楚佟栗匡宗应台巫鞠僧桑荆谌银扬明沙薄伏岑习胥蔺";
 
 const COMPOUND_SURNAMES: [&str; 16] = [
-    "欧阳", "司马", "上官", "诸葛", "司徒", "东方", "独孤", "南宫", "夏侯", "皇甫", "尉迟", "公孙", "慕容", "令狐", "宇文", "长孙",
+    "欧阳", "司马", "上官", "诸葛", "司徒", "东方", "独孤", "南宫", "夏侯", "皇甫", "尉迟", "公孙", "慕容", "令狐",
+    "宇文", "长孙",
 ];
 
 /// Surnames common enough to be believed before a title with nothing else around.
@@ -85,7 +86,9 @@ mod tests {
     #[test]
     fn lists_are_read_word_by_word() {
         assert!(is_given("Priya") && !is_given("Pri") && !is_given("aaron abby"));
-        assert!(is_brand_after_title("Meyer's") && is_brand_after_title("Martens") && !is_brand_after_title("Aldridge"));
+        assert!(
+            is_brand_after_title("Meyer's") && is_brand_after_title("Martens") && !is_brand_after_title("Aldridge")
+        );
         assert_eq!(surname_length("欧阳雪"), Some("欧阳".len()));
         assert_eq!(surname_length("客服"), None);
         assert!(is_common_surname('王') && !is_common_surname('和'));

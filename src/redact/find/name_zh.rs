@@ -44,14 +44,18 @@ const TITLES: [&str; 14] =
 const ENDS: &str = "的收，。；：、！？,.;:!?)(（） \n是在和与电手先女小老师经你您说帮给来买介负推本人今从";
 /// Words that look like a surname and a given name.
 const NOT_NAMES: [&str; 47] = [
-    "高中", "高兴", "高手", "白领", "老师", "学生", "华为", "小米", "明白", "方便", "万分", "黄金", "金牌", "钱包", "车主", "成都", "单位", "和你", "江苏", "安全",
-    "于是", "关于", "任何", "向来", "常客", "温州", "全家", "全职", "来买", "来自", "都是", "解决", "花了", "花钱", "应该", "连续", "强烈", "时候", "许多", "安装", "查询", "马上", "周末", "方法", "程序", "金融", "石头",
+    "高中", "高兴", "高手", "白领", "老师", "学生", "华为", "小米", "明白", "方便", "万分", "黄金", "金牌", "钱包",
+    "车主", "成都", "单位", "和你", "江苏", "安全", "于是", "关于", "任何", "向来", "常客", "温州", "全家", "全职",
+    "来买", "来自", "都是", "解决", "花了", "花钱", "应该", "连续", "强烈", "时候", "许多", "安装", "查询", "马上",
+    "周末", "方法", "程序", "金融", "石头",
 ];
 /// Last characters of words for people and things rather than of names.
 const NOT_LAST: &str = "收生客人粉丝妈爸员户家者们党族女男友迷控工了吗呢吧的号码款在是有时老";
 /// Before a surname alone: words that end in it ("对于女士", "上周老师").
-const JOINED: [&str; 18] =
-    ["对于", "属于", "关于", "适于", "由于", "上周", "下周", "本周", "每周", "一周", "两周", "现金", "基金", "资金", "对方", "官方", "立马", "最高"];
+const JOINED: [&str; 18] = [
+    "对于", "属于", "关于", "适于", "由于", "上周", "下周", "本周", "每周", "一周", "两周", "现金", "基金", "资金",
+    "对方", "官方", "立马", "最高",
+];
 const MAX_BYTES: usize = 24;
 const WINDOW: usize = 40;
 
@@ -76,7 +80,11 @@ fn after_trigger(view: &View, end: usize, trigger: &str, base: f32, findings: &m
     let (name, start) = (&text[marks..], end + marks);
     let only_surname = trigger.ends_with('姓');
     let announced = base >= 0.8 || text.starts_with(':');
-    let length = if only_surname { lone_surname(name) } else { full_name(name, announced).or_else(|| other_name(name, trigger)) };
+    let length = if only_surname {
+        lone_surname(name)
+    } else {
+        full_name(name, announced).or_else(|| other_name(name, trigger))
+    };
     if let Some(length) = length {
         push(findings, Kind::PersonName, start..start + length, base.max(if announced { 0.8 } else { 0.0 }));
     }
@@ -109,18 +117,28 @@ fn full_name(name: &str, announced: bool) -> Option<usize> {
 fn other_name(name: &str, trigger: &str) -> Option<usize> {
     let letters: usize = name.find(|c: char| !c.is_ascii_alphabetic() && c != ' ').unwrap_or(name.len());
     let latin = name[..letters].trim_end();
-    if latin.len() > 1 && latin.split(' ').count() <= 3 && latin.split(' ').all(|word| word.starts_with(|c: char| c.is_ascii_uppercase())) {
-        return (!super::name_words::is_no_name(latin) && latin.bytes().any(|byte| byte.is_ascii_lowercase())).then_some(latin.len());
+    if latin.len() > 1
+        && latin.split(' ').count() <= 3
+        && latin.split(' ').all(|word| word.starts_with(|c: char| c.is_ascii_uppercase()))
+    {
+        return (!super::name_words::is_no_name(latin) && latin.bytes().any(|byte| byte.is_ascii_lowercase()))
+            .then_some(latin.len());
     }
     let pet = ["小", "阿"].iter().any(|pet| name.starts_with(pet)) && trigger.contains('叫');
     let length: usize = name.chars().take(2).take_while(|c| is_han(*c)).map(char::len_utf8).sum();
     let last = name[..length].chars().next_back()?;
     let next_ends = ends(&name[length..]) || name[length..].starts_with(['就', '吧']);
-    (pet && length == 6 && next_ends && !NOT_LAST.contains(last) && !NOT_NAMES.iter().any(|word| name.starts_with(word))).then_some(length)
+    (pet && length == 6
+        && next_ends
+        && !NOT_LAST.contains(last)
+        && !NOT_NAMES.iter().any(|word| name.starts_with(word)))
+    .then_some(length)
 }
 
 fn ends(rest: &str) -> bool {
-    rest.chars().next().is_none_or(|c| ENDS.contains(c) || c.is_ascii() || TITLES.iter().any(|title| rest.starts_with(title)))
+    rest.chars()
+        .next()
+        .is_none_or(|c| ENDS.contains(c) || c.is_ascii() || TITLES.iter().any(|title| rest.starts_with(title)))
 }
 
 /// "王先生", "赵丽华老师": the longest of three characters that starts with a surname after a word's end, else a common surname.
@@ -130,7 +148,8 @@ fn before_title(view: &View, at: usize, title: &str, findings: &mut Findings) {
         return;
     }
     let before = view.window_before(at, WINDOW);
-    let starts: Vec<usize> = before.char_indices().rev().take(4).take_while(|(_, c)| is_han(*c)).map(|(start, _)| start).collect();
+    let starts: Vec<usize> =
+        before.char_indices().rev().take(4).take_while(|(_, c)| is_han(*c)).map(|(start, _)| start).collect();
     let full = starts.iter().rev().find(|start| is_full(before, **start));
     let lone = || starts.first().filter(|start| is_lone(before, **start));
     let in_sentence = || starts.get(1..starts.len().min(3))?.iter().rev().find(|start| is_common_full(before, **start));
@@ -143,7 +162,10 @@ fn is_full(before: &str, start: usize) -> bool {
     let name = &before[start..];
     let Some(surname) = surname_length(name) else { return false };
     let n_given = name[surname..].chars().count();
-    let boundary = before[..start].chars().next_back().is_none_or(|c| !is_han(c) || "的找给请和跟与向对让由是叫谢系说问被把位了为见服人员".contains(c));
+    let boundary = before[..start]
+        .chars()
+        .next_back()
+        .is_none_or(|c| !is_han(c) || "的找给请和跟与向对让由是叫谢系说问被把位了为见服人员".contains(c));
     let given_ends = name.chars().next_back().is_some_and(|c| !NOT_LAST.contains(c));
     (1..=2).contains(&n_given) && given_ends && boundary && !NOT_NAMES.iter().any(|word| name.starts_with(word))
 }
@@ -153,7 +175,8 @@ fn is_full(before: &str, start: usize) -> bool {
 fn is_common_full(before: &str, start: usize) -> bool {
     let name = &before[start..];
     let thanks = name.starts_with('谢') && before[..start].ends_with(['感', '多', '谢']);
-    let titled_twice = NOT_NAMES.iter().any(|word| name.starts_with(word)) || JOINED.iter().any(|word| before.ends_with(word));
+    let titled_twice =
+        NOT_NAMES.iter().any(|word| name.starts_with(word)) || JOINED.iter().any(|word| before.ends_with(word));
     let given_ends = name.chars().next_back().is_some_and(|c| !NOT_LAST.contains(c));
     name.chars().next().is_some_and(is_common_surname) && given_ends && !thanks && !titled_twice
 }

@@ -21,7 +21,9 @@ pub fn find(view: &View, findings: &mut Findings) {
     for first in 0..view.groups().len() {
         let mut reading = Reading::start(view, first);
         while reading.digits.len() < BODY_DIGITS && reading.extend(&[" ", "-"], BODY_DIGITS + 1) {}
-        if reading.lengths.len() <= 3 && let Some(range) = valid(view, &reading) {
+        if reading.lengths.len() <= 3
+            && let Some(range) = valid(view, &reading)
+        {
             let certainty = WORDS.weigh(view, &range, 0.95);
             push(findings, Kind::NationalId, range, certainty);
         }
@@ -36,7 +38,8 @@ fn valid(view: &View, reading: &Reading) -> Option<Range<usize>> {
         id.push(b'X');
     }
     let bounded = view.starts_token(range.start) && view.ends_token(range.end);
-    (bounded && id.len() == BODY_DIGITS + 1 && is_place(&id) && is_date(&id[6..14]) && check(&id) == id[17]).then_some(range)
+    (bounded && id.len() == BODY_DIGITS + 1 && is_place(&id) && is_date(&id[6..14]) && check(&id) == id[17])
+        .then_some(range)
 }
 
 fn number(digits: &[u8]) -> u32 {
@@ -91,7 +94,9 @@ mod tests {
 
     #[test]
     fn the_calendar_is_kept() {
-        for (date, valid) in [("20240229", true), ("20230229", false), ("19000229", false), ("19991301", false), ("20000431", false)] {
+        for (date, valid) in
+            [("20240229", true), ("20230229", false), ("19000229", false), ("19991301", false), ("20000431", false)]
+        {
             assert_eq!(super::is_date(date.as_bytes()), valid, "{date}");
         }
     }

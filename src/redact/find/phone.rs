@@ -14,12 +14,58 @@ const GAPS: [&str; 10] = [" ", "-", ".", ") ", ")", ")-", " (", "(", "-(", ") -"
 const MAX_DIGITS: usize = 15;
 const WORDS: Context = Context {
     raise: &[
-        "phone", "telephone", "tel", "mobile", "cell", "call", "called", "call us", "ring", "dial", "text me", "whatsapp", "sms", "fax", "reach",
-        "contact", "电话", "手机", "座机", "联系", "拨打", "致电", "来电", "微信", "打给", "短信", "分机",
+        "phone",
+        "telephone",
+        "tel",
+        "mobile",
+        "cell",
+        "call",
+        "called",
+        "call us",
+        "ring",
+        "dial",
+        "text me",
+        "whatsapp",
+        "sms",
+        "fax",
+        "reach",
+        "contact",
+        "电话",
+        "手机",
+        "座机",
+        "联系",
+        "拨打",
+        "致电",
+        "来电",
+        "微信",
+        "打给",
+        "短信",
+        "分机",
     ],
     lower: &[
-        "order", "tracking", "invoice", "isbn", "sku", "part", "model", "barcode", "serial", "ref", "ticket", "code", "订单", "单号", "运单",
-        "编号", "条码", "型号", "书号", "序列号", "券码", "积分", "货号",
+        "order",
+        "tracking",
+        "invoice",
+        "isbn",
+        "sku",
+        "part",
+        "model",
+        "barcode",
+        "serial",
+        "ref",
+        "ticket",
+        "code",
+        "订单",
+        "单号",
+        "运单",
+        "编号",
+        "条码",
+        "型号",
+        "书号",
+        "序列号",
+        "券码",
+        "积分",
+        "货号",
     ],
 };
 
@@ -123,7 +169,8 @@ fn north_american(reading: &Reading) -> Option<f32> {
         [1, rest @ ..] if digits.starts_with('1') => (&digits[1..], rest),
         all => (digits, all),
     };
-    let toll_free = ["400", "800", "888", "877", "866", "855", "844", "833"].iter().any(|area| national.starts_with(area));
+    let toll_free =
+        ["400", "800", "888", "877", "866", "855", "844", "833"].iter().any(|area| national.starts_with(area));
     let valid = |part: &[u8]| matches!(part, [b'2'..=b'9', ..]);
     let bytes = national.as_bytes();
     match lengths {

@@ -10,11 +10,43 @@ const MAX_URL: usize = 4096;
 const MAX_SCHEME: usize = 12;
 /// Names of parameters whose value lets someone in or says who someone is.
 const SECRET_NAMES: [&str; 34] = [
-    "token", "accesstoken", "refreshtoken", "idtoken", "authtoken", "key", "apikey", "appkey", "secret", "clientsecret", "auth",
-    "authorization", "sig", "sign", "signature", "password", "passwd", "pwd", "pass", "session", "sessionid", "sid", "jwt", "code",
-    "otp", "ticket", "credential", "email", "mail", "phone", "mobile", "tel", "user", "uid",
+    "token",
+    "accesstoken",
+    "refreshtoken",
+    "idtoken",
+    "authtoken",
+    "key",
+    "apikey",
+    "appkey",
+    "secret",
+    "clientsecret",
+    "auth",
+    "authorization",
+    "sig",
+    "sign",
+    "signature",
+    "password",
+    "passwd",
+    "pwd",
+    "pass",
+    "session",
+    "sessionid",
+    "sid",
+    "jwt",
+    "code",
+    "otp",
+    "ticket",
+    "credential",
+    "email",
+    "mail",
+    "phone",
+    "mobile",
+    "tel",
+    "user",
+    "uid",
 ];
-const WORDS: Context = Context { raise: &["link", "reset", "login", "token", "链接", "重置", "登录", "密钥"], lower: &[] };
+const WORDS: Context =
+    Context { raise: &["link", "reset", "login", "token", "链接", "重置", "登录", "密钥"], lower: &[] };
 
 pub fn find(view: &View, findings: &mut Findings) {
     let mut at = 0;
@@ -22,7 +54,9 @@ pub fn find(view: &View, findings: &mut Findings) {
         let start = sign - scheme_length(view, sign);
         let end = end_of(view, sign + 3);
         at = end.max(sign + 3);
-        if start < sign && let Some(range) = secret_part(view, sign + 3, end) {
+        if start < sign
+            && let Some(range) = secret_part(view, sign + 3, end)
+        {
             let certainty = WORDS.weigh(view, &(start..end), 0.85);
             push(findings, Kind::Url, range, certainty);
         }
@@ -61,7 +95,8 @@ fn has_secret(part: &str) -> bool {
     let (path, query) = part.split_once(['?', '#']).unwrap_or((part, ""));
     let mut parameters = query.split(['&', ';', '#', '?']).filter_map(|parameter| parameter.split_once('='));
     path.split('/').any(|segment| is_jwt(segment) || is_random(segment, 24))
-        || parameters.any(|(name, value)| is_secret_name(name) && value.len() >= 4 || is_jwt(value) || is_random(value, 16))
+        || parameters
+            .any(|(name, value)| is_secret_name(name) && value.len() >= 4 || is_jwt(value) || is_random(value, 16))
         || is_jwt(query)
         || is_random(query, 16)
 }
