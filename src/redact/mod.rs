@@ -1,6 +1,6 @@
 //! Personal data in texts, found and treated before a text is stored: "privacy from the first byte".
 //!
-//! Pure: a text goes in, a text comes out. [`find`] holds one recogniser a kind, each with the words that make it surer or less sure;
+//! Pure: a text goes in, a text comes out. `find` holds one recogniser a kind, each with the words that make it surer or less sure;
 //! [`Policy`] says what is done with each kind; [`Redactor`] does it. What it guarantees, as property tests hold it:
 //!
 //! - redacting what was redacted changes nothing more;

@@ -200,7 +200,8 @@ mod tests {
             finding(20..25, Kind::BankCard, 0.7),
             finding(30..33, Kind::Phone, 1.0),
         ];
-        let kept: Vec<Kind> = without_overlaps(findings, &[32..40]).into_iter().map(|finding| finding.kind).collect();
+        let kept: Vec<Kind> =
+            without_overlaps(findings, &[32..34, 36..40]).into_iter().map(|finding| finding.kind).collect();
         assert_eq!(kept, [Kind::BankCard, Kind::Email, Kind::BankCard]);
     }
 
