@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients bench-segments bench-embedding bench-embed bench-lookup clean
+.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients bench-segments bench-embedding bench-embed bench-lookup bench-redaction clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -103,6 +103,15 @@ bench-embed: web .venv-bench-embed/.installed ## Embedding speed and agreement b
 bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 	$(PYTHON) benches/lookup.py
 
+bench-redaction: web .venv-bench-redaction/.installed ## Finding personal data beside Microsoft Presidio on the labelled set
+	$(CARGO) build --release --locked --example redact_texts
+	.venv-bench-redaction/bin/python benches/redaction/bench.py target/release/examples/redact_texts
+
+.venv-bench-redaction/.installed: benches/redaction/requirements.txt
+	$(PYTHON) -m venv .venv-bench-redaction
+	.venv-bench-redaction/bin/pip install --quiet --requirement benches/redaction/requirements.txt
+	touch $@
+
 .venv-cuda/.installed: tools/cuda-requirements.txt
 	$(PYTHON) -m venv .venv-cuda
 	.venv-cuda/bin/pip install --quiet --requirement tools/cuda-requirements.txt
@@ -124,4 +133,4 @@ bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 
 clean: ## Remove what was built; models and the demo's folder stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed .venv-clients .venv-cuda
+	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed .venv-clients .venv-cuda .venv-bench-redaction

@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("demo", &["domain"]),
     ("cluster", &["domain", "measure"]),
     ("language", &["domain"]),
+    ("redact", &["domain"]),
 ];
 
 /// A crate and the modules that may use it.
@@ -38,7 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
 /// What the pure modules never name: no I/O, no async, no clock, no randomness of the system's.
 const IMPURE: &[&str] =
     &["tokio", "async_trait", "futures_util", "std::fs", "std::net", "std::time", "std::env", "getrandom", "tracing"];
-const PURE: &[&str] = &["domain", "cluster", "measure"];
+const PURE: &[&str] = &["domain", "cluster", "measure", "redact"];
 
 /// The code of every file of every module, files that are compiled for tests alone left out.
 fn sources() -> BTreeMap<String, Vec<(PathBuf, String)>> {

@@ -14,6 +14,7 @@ mod jobs;
 mod privacy;
 mod program;
 mod queue;
+mod redaction;
 mod server;
 mod shapes;
 mod story;
