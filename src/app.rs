@@ -4,6 +4,7 @@ use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
 use crate::ingest::Vocabulary;
+use crate::intake::Intake;
 use crate::jobs::{EraseWork, FitWork, ImportWork, Jobs, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -61,8 +62,9 @@ impl App {
         let snapshots = Arc::new(Snapshots::load(&*store).await?);
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
+        let intake = Arc::new(Intake::new(Arc::clone(&store)));
         let import = ImportWork {
-            store: Arc::clone(&store),
+            intake: Arc::clone(&intake),
             uploads_dir: uploads_dir.clone(),
             vocabulary: Arc::clone(&settings.vocabulary),
         };
@@ -81,6 +83,7 @@ impl App {
         }
         let state = ApiState {
             store,
+            intake,
             models,
             snapshots,
             jobs,

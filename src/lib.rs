@@ -28,6 +28,7 @@ pub mod demo;
 pub mod domain;
 pub mod embed;
 pub mod ingest;
+pub mod intake;
 pub mod jobs;
 pub mod language;
 pub mod measure;

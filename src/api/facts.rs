@@ -38,7 +38,7 @@ pub async fn keep(state: &ApiState, workspace: &WorkspaceId, parsed: Parsed) -> 
             }
         }
     }
-    for appended in state.store.append(workspace, &facts, None, Timestamp::now()).await? {
+    for appended in state.intake.append(workspace, facts, None, Timestamp::now()).await? {
         match appended {
             Appended::Accepted | Appended::Replaced => taken.accepted += 1,
             Appended::Duplicate => taken.duplicate += 1,

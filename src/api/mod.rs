@@ -16,6 +16,7 @@ mod keys;
 mod layers;
 mod privacy;
 mod problem;
+mod redaction;
 mod reviews;
 mod segmentations;
 pub mod server;
@@ -28,6 +29,7 @@ pub use problem::{ApiError, Code, Problem, ProblemField, TABLE};
 
 use crate::embed::Models;
 use crate::ingest::Vocabulary;
+use crate::intake::Intake;
 use crate::jobs::Jobs;
 use crate::segment::Snapshots;
 use crate::store::Store;
@@ -44,6 +46,8 @@ use utoipa_axum::routes;
 #[derive(Clone)]
 pub struct ApiState {
     pub store: Arc<dyn Store>,
+    /// The way in for facts.
+    pub intake: Arc<Intake>,
     pub models: Arc<Models>,
     pub snapshots: Arc<Snapshots>,
     pub jobs: Arc<Jobs>,
@@ -110,6 +114,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(customers::get_customer, privacy::erase_customer))
         .routes(routes!(privacy::export_customer))
         .routes(routes!(privacy::lift_suppression))
+        .routes(routes!(redaction::get_policy, redaction::put_policy))
         .routes(routes!(customers::get_customer_segments))
         .routes(routes!(activity::list_events))
         .routes(routes!(activity::list_orders))

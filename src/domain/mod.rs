@@ -14,7 +14,7 @@ mod order;
 mod segmentation;
 
 pub use activity::{Activity, ActivityKind};
-pub use fact::{Customer, Event, EventKind, Fact, Group, Identify, Review, ReviewText, Told};
+pub use fact::{Customer, Event, EventKind, Fact, Group, Identify, MAX_REVIEW_BYTES, Review, ReviewText, Told};
 pub use id::{
     CustomerId, EventId, GroupId, Invalid, ItemId, JobId, KeyId, OrderId, ReviewId, SegmentId, SegmentationName,
     WorkspaceId,

@@ -6,7 +6,8 @@
 use super::{JobContext, JobFailure, Work};
 use crate::domain::{Fact, Progress};
 use crate::ingest::{self, Format, IngestError, Kind, Mapping, Position, Reading, RowError, Rows, Source, Vocabulary};
-use crate::store::{Appended, Checkpoint, Store};
+use crate::intake::Intake;
+use crate::store::{Appended, Checkpoint};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,7 +80,7 @@ struct ImportCheckpoint {
 }
 
 pub struct ImportWork {
-    pub store: Arc<dyn Store>,
+    pub intake: Arc<Intake>,
     pub uploads_dir: PathBuf,
     pub vocabulary: Arc<Vocabulary>,
 }
@@ -164,7 +165,7 @@ impl ImportWork {
             .map_err(|e| failed("internal", e))?;
         let checkpoint = Checkpoint { job: context.job().id, progress, checkpoint: value };
         let now = crate::domain::Timestamp::now();
-        for appended in self.store.append(&context.workspace, &batch.facts, Some(&checkpoint), now).await? {
+        for appended in self.intake.append(&context.workspace, batch.facts, Some(&checkpoint), now).await? {
             match appended {
                 Appended::Accepted => report.accepted += 1,
                 Appended::Replaced => report.replaced += 1,

@@ -115,6 +115,7 @@ macro_rules! contract_suite {
                 publishing_what_refers_to_nothing_is_missing_and_changes_nothing,
             },
             workspaces::{
+                a_setting_stands_as_it_was_put_last,
                 a_workspace_is_made_once,
                 everything_survives_being_closed_and_opened_again,
                 no_call_sees_or_touches_another_workspace,

@@ -189,6 +189,14 @@ pub trait Store: Send + Sync {
     /// Whether any key that is not revoked exists in any workspace.
     async fn has_live_keys(&self) -> Result<bool>;
 
+    // ---- settings
+
+    /// A workspace's setting.
+    async fn setting(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<Value>>;
+    async fn put_setting(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<()>;
+    /// The setting that stands; where there is none, this value from now on. Of several callers at once one value stands for all.
+    async fn setting_or_put(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<Value>;
+
     // ---- facts
 
     /// Appends facts in order, and moves a job's checkpoint with them. The answer has one entry a fact, in the same order.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("lib", &[]),
-    ("app", &["api", "segment", "embed", "ingest", "store", "jobs", "domain"]),
+    ("app", &["api", "segment", "embed", "ingest", "intake", "store", "jobs", "domain"]),
     ("cli", &["app", "api", "bulk", "demo", "domain", "embed", "ingest", "measure", "store"]),
-    ("api", &["console", "domain", "embed", "ingest", "jobs", "segment", "store"]),
-    ("jobs", &["domain", "ingest", "segment", "store"]),
+    ("api", &["console", "domain", "embed", "ingest", "intake", "jobs", "redact", "segment", "store"]),
+    ("jobs", &["domain", "ingest", "intake", "segment", "store"]),
     ("segment", &["cluster", "compute", "domain", "embed", "language", "store"]),
     ("bulk", &["compute", "embed"]),
     ("embed", &["compute"]),
@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cluster", &["domain", "measure"]),
     ("language", &["domain"]),
     ("redact", &["domain"]),
+    ("intake", &["domain", "redact", "store"]),
 ];
 
 /// A crate and the modules that may use it.

@@ -122,3 +122,62 @@ async fn an_export_holds_everything_that_was_told() {
     assert_eq!(lengths, [4, 5, 1, 1, 1]);
     assert_eq!(service.get("/v1/customers/nobody/export").await.code(), "not_found");
 }
+
+#[tokio::test]
+async fn personal_data_is_treated_before_it_is_kept() {
+    let service = Service::new().await;
+    let calls = json!({"batch": [
+        {"type": "identify", "userId": "ann", "traits": {"email": "ann@example.com", "plan": "pro", "note": "call 13800138000"}},
+        {"type": "track", "userId": "ann", "event": "Form Sent", "messageId": "m1", "properties": {"q": "write to ann@example.com"}},
+        {"type": "track", "userId": "ann", "event": "Product Reviewed", "messageId": "m2",
+            "properties": {"review_id": "r2", "review_body": "好用，电话13800138000", "rating": 5}},
+    ]});
+    assert_eq!(service.post("/v1/batch", calls).await.json()["accepted"], 3);
+    let ask = json!({"review_id": "r1", "customer_id": "ann", "text": "Reach me at ann@example.com, it broke."});
+    service.post("/v1/reviews", ask.clone()).await;
+    let export = service.get("/v1/customers/ann/export").await.json();
+    let traits = &export["customer"]["traits"];
+    assert_eq!((&traits["plan"], &traits["note"]), (&json!("pro"), &json!("call [phone]")));
+    assert!(traits["email"].as_str().unwrap().starts_with("[email:"), "equal addresses stay joinable: {traits}");
+    assert_eq!(
+        export["events"][1]["properties"]["q"].as_str().or(export["events"][0]["properties"]["q"].as_str()),
+        Some("write to [email]")
+    );
+    let texts: Vec<_> =
+        export["reviews"].as_array().unwrap().iter().map(|review| review["text"].as_str().unwrap()).collect();
+    assert!(texts.contains(&"Reach me at [email], it broke.") && texts.contains(&"好用，电话[phone]"), "{texts:?}");
+    for path in files(service.dir.path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        for secret in ["ann@example.com", "13800138000"] {
+            assert!(
+                !bytes.windows(secret.len()).any(|window| window == secret.as_bytes()),
+                "{} in {}",
+                secret,
+                path.display()
+            );
+        }
+    }
+    assert_eq!(service.post("/v1/reviews", ask).await.status, StatusCode::OK, "sent again, it is the same review");
+}
+
+#[tokio::test]
+async fn a_workspace_says_what_is_done_with_personal_data() {
+    let service = Service::new().await;
+    assert_eq!(service.get("/v1/redaction").await.json()["email"], "mask");
+    let policy = service.call(Method::PUT, "/v1/redaction", Some(json!({"email": "keep", "phone": "drop"}))).await;
+    assert_eq!(policy.status, StatusCode::OK, "{}", policy.text());
+    let ask = json!({"review_id": "r", "customer_id": "ann", "text": "ann@example.com or 13800138000 please"});
+    service.post("/v1/reviews", ask).await;
+    assert_eq!(service.get("/v1/customers/ann").await.json()["reviews"][0]["text"], "ann@example.com or please");
+    for (body, pointer) in [
+        (json!({"email": "burn"}), "/email"),
+        (json!({"colour": "mask"}), "/colour"),
+        (json!({"traits": {"email": 5}}), "/traits/email"),
+        (json!({"min_certainty": {"name": 2}}), "/min_certainty/name"),
+    ] {
+        let answer = service.call(Method::PUT, "/v1/redaction", Some(body.clone())).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {}", answer.text());
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body}");
+    }
+    assert_eq!(service.get("/v1/redaction").await.json()["phone"], "drop", "a wrong policy changes nothing");
+}

@@ -186,6 +186,7 @@ pub(super) async fn fill(store: &dyn Store, workspace: &WorkspaceId, flavour: u8
     store.publish(workspace, &version, &[membership("c0", 1), membership("c1", 2)]).await.unwrap();
     let job = Job { request: json!(flavour), idempotency_key: Some("once".into()), ..job(1) };
     store.create_job(workspace, &job).await.unwrap();
+    store.put_setting(workspace, "colour", &json!(flavour)).await.unwrap();
 }
 
 /// An order, its refund, an item, an account and an alias.
@@ -232,6 +233,7 @@ pub(super) async fn everything(store: &dyn Store, workspace: &WorkspaceId) -> St
     }
     show!(
         store.keys(workspace),
+        store.setting(workspace, "colour"),
         store.counts(workspace),
         store.customers(workspace, None, 100),
         store.reviews(workspace, 0, 100),

@@ -18,6 +18,7 @@ mod readers;
 mod reviews;
 mod schema;
 mod segmentations;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -36,6 +37,7 @@ use crate::domain::{
 use async_trait::async_trait;
 use readers::Readers;
 use rusqlite::Connection;
+use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -124,6 +126,21 @@ impl Store for SqliteStore {
 
     async fn has_live_keys(&self) -> Result<bool> {
         self.read(keys::any_live).await
+    }
+
+    async fn setting(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<Value>> {
+        let (workspace, name) = (workspace.clone(), name.to_owned());
+        self.read(move |db| settings::find(db, &workspace, &name)).await
+    }
+
+    async fn put_setting(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<()> {
+        let (workspace, name, value) = (workspace.clone(), name.to_owned(), value.clone());
+        self.write(move |db| settings::put(db, &workspace, &name, &value)).await
+    }
+
+    async fn setting_or_put(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<Value> {
+        let (workspace, name, value) = (workspace.clone(), name.to_owned(), value.clone());
+        self.write(move |db| settings::find_or_put(db, &workspace, &name, &value)).await
     }
 
     async fn append(
