@@ -3,6 +3,7 @@
 use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
+use crate::ingest::UnpackLimits;
 use crate::jobs::{FitWork, ImportWork, Jobs, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -58,7 +59,8 @@ impl App {
         let snapshots = Arc::new(Snapshots::load(&*store).await?);
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
-        let import = ImportWork { store: Arc::clone(&store), uploads_dir: uploads_dir.clone() };
+        let unpack_limits = UnpackLimits::default();
+        let import = ImportWork { store: Arc::clone(&store), uploads_dir: uploads_dir.clone(), unpack_limits };
         let works: Vec<(JobKind, Arc<dyn Work>)> =
             vec![(JobKind::Import, Arc::new(import)), (JobKind::Fit, Arc::new(FitWork(fitter)))];
         let jobs = Arc::new(Jobs::start(Arc::clone(&store), works));
@@ -121,7 +123,10 @@ async fn remove_orphans(store: &dyn Store, uploads_dir: &Path) -> Result<(), Sto
         store.unfinished_jobs().await?.into_iter().map(|(_, job)| job.id.to_string()).collect();
     let Ok(entries) = std::fs::read_dir(uploads_dir) else { return Ok(()) };
     for entry in entries.flatten() {
-        if !wanted.contains(&*entry.file_name().to_string_lossy())
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // What an upload unpacks to has its name and an ending more.
+        let job = name.split_once('.').map_or(&*name, |(job, _)| job);
+        if !wanted.contains(job)
             && let Err(error) = std::fs::remove_file(entry.path())
         {
             tracing::warn!(%error, "a left-over upload could not be removed");

@@ -27,7 +27,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct ImportParams {
     /// `reviews` or `events`.
     kind: String,
-    /// `csv` or `ndjson`.
+    /// `csv` or `ndjson`. Compressed with gzip or zstd or not is told from the body itself.
     format: String,
     /// The column or field that holds the customer's id (reviews).
     customer: Option<String>,
@@ -124,7 +124,12 @@ async fn receive(path: &Path, body: Body, limit: u64) -> ApiResult<u64> {
         tracing::error!(%error, "an upload could not be written");
         ApiError::new(Code::StoreUnavailable, "the upload could not be written; nothing was imported")
     };
-    let mut file = tokio::fs::File::create(path).await.map_err(unwritable)?;
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    // It holds what customers said.
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(path).await.map_err(unwritable)?;
     let mut stream = body.into_data_stream();
     let mut bytes = 0u64;
     loop {

@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 /// Import reviews (CSV, NDJSON) or events (NDJSON of Segment calls) from a file.
 ///
 /// Interrupted, the same command goes on where it stopped: the file is known by its content. Rows that are wrong are told
-/// with their line and left out; all others are kept.
+/// with their line and left out; all others are kept. Files compressed with gzip or zstd are taken as they are.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clientele import --kind reviews --customer user_id --text body --rating stars --time written reviews.csv
   clientele import --kind reviews --customer user_id --text body --dry-run reviews.ndjson
+  clientele import --kind reviews --customer user_id --text body reviews.csv.gz
   clientele import --kind events --url http://127.0.0.1:7700 --key ck_… events.ndjson")]
 pub struct ImportArgs {
     /// reviews or events

@@ -9,7 +9,7 @@ pub enum IngestError {
     UnknownKind { found: String },
     #[error("there is no format {found:?}; there are csv and ndjson")]
     UnknownFormat { found: String },
-    #[error("the format of {} is not told by its name; end it in .csv, .ndjson or .jsonl, or say the format", path.display())]
+    #[error("the format of {} is not told by its name; end it in .csv, .ndjson or .jsonl (and .gz or .zst), or say the format", path.display())]
     UnknownExtension { path: PathBuf },
     #[error("{} cannot be opened: {why}", path.display())]
     Open { path: PathBuf, why: io::Error },
@@ -32,6 +32,19 @@ pub enum IngestError {
     BadHeader,
     #[error("{} ends before byte {byte}, where reading was to go on; it has changed since, so start from the beginning", path.display())]
     PastEnd { path: PathBuf, byte: u64 },
+    #[error("{} cannot be unpacked: its {packing} data is damaged at about byte {byte} ({why}); send it again", path.display())]
+    Damaged { path: PathBuf, packing: &'static str, byte: u64, why: String },
+    #[error("{} cannot be unpacked: its {packing} data breaks off at byte {byte}; it was cut short, so send it whole", path.display())]
+    CutShort { path: PathBuf, packing: &'static str, byte: u64 },
+    /// What a bomb meets.
+    #[error("{} unpacks to over {limit_bytes} bytes, the limit {limit}; split it, or send it unpacked", path.display())]
+    UnpacksTooLarge { path: PathBuf, limit_bytes: u64, limit: &'static str },
+    #[error("there is no room on the disk to unpack {}: {free_bytes} bytes are free and {kept_bytes} have to stay so; make room and start again", path.display())]
+    NoRoom { path: PathBuf, free_bytes: u64, kept_bytes: u64 },
+    #[error("what {} unpacks to cannot be written: {why}", path.display())]
+    Write { path: PathBuf, why: io::Error },
+    #[error("unpacking {} was stopped", path.display())]
+    Stopped { path: PathBuf },
 }
 
 impl IngestError {
@@ -49,7 +62,17 @@ impl IngestError {
             Self::RepeatedColumn { .. } => "repeated_column",
             Self::BadHeader => "bad_header",
             Self::PastEnd { .. } => "file_changed",
+            Self::Damaged { .. } | Self::CutShort { .. } => "damaged_file",
+            Self::UnpacksTooLarge { .. } => "too_large",
+            Self::NoRoom { .. } => "no_room",
+            Self::Write { .. } => "unwritable",
+            Self::Stopped { .. } => "stopped",
         }
+    }
+
+    /// Whether the service's own disk is what is wrong, and not the file.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::NoRoom { .. } | Self::Write { .. })
     }
 }
 

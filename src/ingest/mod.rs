@@ -14,10 +14,12 @@ pub mod segment_spec;
 #[cfg(test)]
 mod tests;
 mod time;
+mod unpack;
 
 pub use error::IngestError;
 pub use review::content_id;
 pub use rows::Rows;
+pub use unpack::{Packing, UnpackLimits, packing, unpack};
 
 use crate::domain::{Fact, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -73,13 +75,16 @@ impl Format {
         }
     }
 
-    /// Tells the format from the file's extension: `.csv` and `.tsv`, or `.ndjson`, `.jsonl` and `.json`.
+    /// Tells the format from the file's extension: `.csv` and `.tsv`, or `.ndjson`, `.jsonl` and `.json`; `.gz` and `.zst`
+    /// behind it are passed over.
     ///
     /// # Errors
     /// The extension is none of these.
     pub fn of_path(path: &Path) -> Result<Self, IngestError> {
-        let extension = path.extension().and_then(|text| text.to_str()).unwrap_or_default().to_ascii_lowercase();
-        match extension.as_str() {
+        let name = path.file_name().and_then(|text| text.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let packed = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|ending| name.strip_suffix(ending));
+        let extension = packed.unwrap_or(&name).rsplit_once('.').map_or("", |(_, extension)| extension);
+        match extension {
             "csv" | "tsv" => Ok(Self::Csv),
             "ndjson" | "jsonl" | "json" => Ok(Self::Ndjson),
             _ => Err(IngestError::UnknownExtension { path: path.to_owned() }),

@@ -129,8 +129,12 @@ fn check_start(framer: &mut Framer, source: &Source) -> io::Result<Result<(), In
         [0xEF, 0xBB, 0xBF, ..] => framer.consume(3, Shape::Lines),
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return wrong("is UTF-16; save it as UTF-8"),
         [b'P', b'K', 3, 4] => return wrong("is a zip archive or a workbook; export it as CSV in UTF-8"),
-        [0x1F, 0x8B, ..] => return wrong("is compressed with gzip; unpack it first"),
+        [0x1F, 0x8B, ..] | [0x28, 0xB5, 0x2F, 0xFD] => return wrong("is compressed more than once; unpack it first"),
+        b"PAR1" => return wrong("is a Parquet file; say so with the format"),
         _ => {}
+    }
+    if framer.peek(262)?.ends_with(b"ustar") {
+        return wrong("is a tar archive; send the file in it");
     }
     framer.skip_blank_lines(Shape::Lines)?;
     match (framer.peek(1)?, source.format) {

@@ -289,6 +289,8 @@ fn bad_files_are_refused_by_name() {
         (b"\xff\xfec\0u\0".to_vec(), Kind::Reviews, Format::Csv, "wrong_shape", "UTF-16"),
         (b"PK\x03\x04rest".to_vec(), Kind::Reviews, Format::Csv, "wrong_shape", "a workbook"),
         (b"\x1f\x8b\x08\x00".to_vec(), Kind::Events, Format::Ndjson, "wrong_shape", "a gzip file"),
+        (b"PAR1....".to_vec(), Kind::Reviews, Format::Csv, "wrong_shape", "a Parquet file"),
+        ([&[b'a'; 257][..], b"ustar"].concat(), Kind::Reviews, Format::Csv, "wrong_shape", "a tar archive"),
         (b"[\n{}\n]".to_vec(), Kind::Reviews, Format::Ndjson, "wrong_shape", "one JSON array"),
         (b"{}".to_vec(), Kind::Events, Format::Csv, "unsupported_format", "events in CSV"),
     ] {
@@ -322,12 +324,17 @@ fn kinds_and_formats_read_back_and_a_path_tells_its_format() {
     for format in [Format::Csv, Format::Ndjson] {
         assert_eq!(format.name().parse::<Format>().unwrap(), format);
     }
-    for (path, format) in
-        [("a.csv", Format::Csv), ("a.TSV", Format::Csv), ("a.b.jsonl", Format::Ndjson), ("a.json", Format::Ndjson)]
-    {
+    for (path, format) in [
+        ("a.csv", Format::Csv),
+        ("a.TSV", Format::Csv),
+        ("a.b.jsonl", Format::Ndjson),
+        ("a.json", Format::Ndjson),
+        ("a.csv.gz", Format::Csv),
+        ("b/a.NDJSON.zst", Format::Ndjson),
+    ] {
         assert_eq!(Format::of_path(Path::new(path)).unwrap(), format);
     }
-    for path in ["a", "a.xlsx", "csv", ""] {
+    for path in ["a", "a.xlsx", "csv", "", "a.gz", "a.zip.gz"] {
         assert_eq!(Format::of_path(Path::new(path)).unwrap_err().code(), "unknown_format", "{path:?}");
     }
     assert_eq!(

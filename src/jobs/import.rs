@@ -3,9 +3,10 @@
 //! The checkpoint is written in the same transaction as the facts it covers, so after a crash the job goes on with the first
 //! row that is not in the store, and rows are neither lost nor told twice.
 
+use super::uploads::Upload;
 use super::{JobContext, JobFailure, Work};
 use crate::domain::{Fact, Progress};
-use crate::ingest::{self, Format, IngestError, Kind, Mapping, Position, RowError, Rows, Source};
+use crate::ingest::{self, Format, IngestError, Kind, Mapping, Position, RowError, Rows, Source, UnpackLimits};
 use crate::store::{Appended, Checkpoint, Store};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,8 @@ struct ImportCheckpoint {
 pub struct ImportWork {
     pub store: Arc<dyn Store>,
     pub uploads_dir: PathBuf,
+    /// What a compressed file may unpack to.
+    pub unpack_limits: UnpackLimits,
 }
 
 fn failed(code: &str, detail: impl ToString) -> JobFailure {
@@ -89,11 +92,10 @@ impl Work for ImportWork {
     async fn run(&self, context: Arc<JobContext>) -> Result<Value, JobFailure> {
         let request: ImportRequest =
             serde_json::from_value(context.job().request.clone()).map_err(|e| failed("internal", e))?;
-        let path = self.uploads_dir.join(&request.upload);
-        let outcome = self.import(&context, &request, path.clone()).await;
+        let upload = Upload::new(&self.uploads_dir, &request.upload, &request.file_name);
+        let outcome = self.import(&context, &request, &upload).await;
         if !matches!(outcome, Err(JobFailure::Interrupted)) {
-            // Done with for good; a file that is gone already is no trouble.
-            let _ = tokio::fs::remove_file(&path).await;
+            upload.remove().await;
         }
         serde_json::to_value(outcome?).map_err(|e| failed("internal", e))
     }
@@ -104,20 +106,20 @@ impl ImportWork {
         &self,
         context: &Arc<JobContext>,
         request: &ImportRequest,
-        path: PathBuf,
+        upload: &Upload,
     ) -> Result<ImportReport, JobFailure> {
         let from: Option<ImportCheckpoint> =
             context.job().checkpoint.clone().and_then(|value| serde_json::from_value(value).ok());
         let (position, mut report) = from.map_or_else(Default::default, |from| (from.position, from.report));
         report.dry_run = request.dry_run;
+        let path = upload.plain(context, self.unpack_limits).await?;
         let source = Source { path, kind: request.kind, format: request.format, mapping: request.mapping.clone() };
         let now = context.job().created_at;
-        let upload = source.path.display().to_string();
-        // The upload's own name means nothing to the caller.
-        let bad_file = |error: IngestError| failed("bad_file", error.to_string().replace(&upload, &request.file_name));
+        let bad_file = |error: IngestError| upload.failure(&error);
         let open = move || ingest::open(&source, position, now);
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| failed("internal", e))?;
         let mut rows = opened.map_err(bad_file)?;
+        let total_bytes = rows.total_bytes();
         loop {
             context.check()?;
             let read = tokio::task::spawn_blocking(move || next_batch(rows));
@@ -126,7 +128,8 @@ impl ImportWork {
             if batch.rows == 0 {
                 return Ok(report);
             }
-            self.take(context, request, batch, &mut report).await?;
+            let progress = Progress { phase: "importing".into(), done: batch.next.byte, total: Some(total_bytes) };
+            self.take(context, request, batch, progress, &mut report).await?;
         }
     }
 
@@ -136,6 +139,7 @@ impl ImportWork {
         context: &Arc<JobContext>,
         request: &ImportRequest,
         batch: Batch,
+        progress: Progress,
         report: &mut ImportReport,
     ) -> Result<(), JobFailure> {
         report.rows += batch.rows;
@@ -146,7 +150,6 @@ impl ImportWork {
                 report.errors.push(error.into());
             }
         }
-        let progress = Progress { phase: "importing".into(), done: batch.next.byte, total: Some(request.bytes) };
         context.report(progress.clone());
         if request.dry_run {
             report.accepted += batch.facts.len() as u64;

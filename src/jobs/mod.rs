@@ -2,6 +2,7 @@
 
 mod fit;
 mod import;
+mod uploads;
 
 pub use fit::{FitRequest, FitWork};
 pub use import::{ImportReport, ImportRequest, ImportWork};

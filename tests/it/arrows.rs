@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("lib", &[]),
-    ("app", &["api", "segment", "embed", "store", "jobs", "domain"]),
+    ("app", &["api", "segment", "embed", "ingest", "store", "jobs", "domain"]),
     ("cli", &["app", "api", "bulk", "demo", "domain", "embed", "ingest", "measure", "store"]),
     ("api", &["console", "domain", "embed", "ingest", "jobs", "segment", "store"]),
     ("jobs", &["domain", "ingest", "segment", "store"]),
