@@ -25,18 +25,42 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {
-    /// `reviews` or `events`.
+    /// `reviews`, `events`, `customers` or `orders`.
     kind: String,
-    /// `csv` or `ndjson`. Compressed with gzip or zstd or not is told from the body itself.
+    /// `csv`, `ndjson` or `parquet`. Compressed with gzip or zstd or not is told from the body itself.
     format: String,
-    /// The column or field that holds the customer's id (reviews).
+    /// The column or field that holds the customer's id.
     customer: Option<String>,
-    /// The one that holds the words (reviews).
+    /// … the words (reviews).
     text: Option<String>,
+    /// … the row's own id: a review's, an event's, an order's. Else it is made of the content.
     id: Option<String>,
+    /// … the item's id (reviews, orders).
     item: Option<String>,
+    /// … the rating, a number (reviews).
     rating: Option<String>,
+    /// … the time.
     time: Option<String>,
+    /// … the event's name (events).
+    event: Option<String>,
+    /// The name of all events of the file, where no column holds it.
+    event_name: Option<String>,
+    /// The column or field with what was paid for the order (orders).
+    total: Option<String>,
+    /// … the currency (orders).
+    currency: Option<String>,
+    /// The currency where no column holds one, such as `EUR`.
+    currency_code: Option<String>,
+    /// The column or field with what was taken off the order (orders).
+    discount: Option<String>,
+    /// … how many of the item (orders).
+    quantity: Option<String>,
+    /// … the price of one (orders).
+    price: Option<String>,
+    /// … the item's category (orders).
+    category: Option<String>,
+    /// … the order's lines: a list of objects with `item`, `quantity`, `price` and `category`.
+    lines: Option<String>,
     /// Parse and count, write nothing.
     #[serde(default)]
     dry_run: bool,
@@ -51,21 +75,27 @@ impl ImportParams {
         };
         let kind = self.kind.parse::<Kind>().map_err(wrong("kind"))?;
         let format = self.format.parse::<Format>().map_err(wrong("format"))?;
-        let missing = |field: &str| {
-            ApiError::field(Code::InvalidField, field, format!("reviews need `{field}`: the column that holds it"))
-        };
-        let mapping = match kind {
-            Kind::Reviews => Some(Mapping {
-                customer: self.customer.ok_or_else(|| missing("customer"))?,
-                text: self.text.ok_or_else(|| missing("text"))?,
-                id: self.id,
-                item: self.item,
-                rating: self.rating,
-                time: self.time,
-            }),
-            Kind::Events => None,
-        };
         let file_name = self.file_name.unwrap_or_else(|| "upload".into());
+        let mapping = Mapping {
+            customer: self.customer,
+            text: self.text,
+            id: self.id,
+            item: self.item,
+            rating: self.rating,
+            time: self.time,
+            event: self.event,
+            event_name: self.event_name,
+            total: self.total,
+            currency: self.currency,
+            currency_code: self.currency_code,
+            discount: self.discount,
+            quantity: self.quantity,
+            price: self.price,
+            category: self.category,
+            lines: self.lines,
+        };
+        mapping.check(kind, format).map_err(|error| ApiError::new(Code::InvalidField, error.to_string()))?;
+        let mapping = Some(mapping).filter(|mapping| *mapping != Mapping::default());
         Ok(ImportRequest { kind, format, mapping, dry_run: self.dry_run, file_name, bytes, upload })
     }
 }

@@ -3,7 +3,7 @@
 use super::client::{Call, Client, Opening, Payload, encoded};
 use super::progress::{JobView, follow};
 use super::{CliError, CliResult, Target};
-use crate::ingest::{Format, Kind};
+use crate::ingest::{Format, Kind, Mapping};
 use clap::Args;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,41 +11,30 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Import reviews (CSV, NDJSON) or events (NDJSON of Segment calls) from a file.
+/// Import reviews, events, customers or orders from a file: CSV, NDJSON or Parquet.
 ///
 /// Interrupted, the same command goes on where it stopped: the file is known by its content. Rows that are wrong are told
-/// with their line and left out; all others are kept. Files compressed with gzip or zstd are taken as they are.
+/// with their line and left out; all others are kept. Files compressed with gzip or zstd are taken as they are. The same file
+/// twice is the same facts once, with or without ids of its own.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clientele import --kind reviews --customer user_id --text body --rating stars --time written reviews.csv
   clientele import --kind reviews --customer user_id --text body --dry-run reviews.ndjson
-  clientele import --kind reviews --customer user_id --text body reviews.csv.gz
-  clientele import --kind events --url http://127.0.0.1:7700 --key ck_… events.ndjson")]
+  clientele import --kind orders --customer customer_id --time date --total dollar_value --currency-code USD orders.csv.gz
+  clientele import --kind orders --id order --customer buyer --item sku --quantity n --price each lines.parquet
+  clientele import --kind events --customer user_id --event event --time timestamp clicks.csv.gz
+  clientele import --kind events --customer student --event-name 'Lecture Rated' ratings.parquet
+  clientele import --kind customers --customer account_id accounts.csv
+  clientele import --kind events --url http://127.0.0.1:7700 --key ck_… calls.ndjson")]
 pub struct ImportArgs {
-    /// reviews or events
+    /// reviews, events, customers or orders
     #[arg(long)]
     kind: String,
-    /// csv or ndjson [default: by the file's name]
+    /// csv, ndjson or parquet [default: by the file's name]
     #[arg(long)]
     format: Option<String>,
-    /// The column or field with the customer's id
-    #[arg(long, value_name = "COL")]
-    customer: Option<String>,
-    /// … with the words
-    #[arg(long, value_name = "COL")]
-    text: Option<String>,
-    /// … with the review's own id [default: derived from the content]
-    #[arg(long, value_name = "COL")]
-    id: Option<String>,
-    /// … with the item's id
-    #[arg(long, value_name = "COL")]
-    item: Option<String>,
-    /// … with the rating, a number
-    #[arg(long, value_name = "COL")]
-    rating: Option<String>,
-    /// … with the time (RFC 3339, YYYY-MM-DD, Unix seconds or milliseconds)
-    #[arg(long, value_name = "COL")]
-    time: Option<String>,
+    #[command(flatten)]
+    columns: Columns,
     /// Read the whole file and say what is wrong with it; write nothing
     #[arg(long)]
     dry_run: bool,
@@ -57,18 +46,96 @@ pub struct ImportArgs {
     target: Target,
 }
 
+/// Which column or field holds what.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Columns")]
+struct Columns {
+    /// The column or field with the customer's id
+    #[arg(long, value_name = "COL")]
+    customer: Option<String>,
+    /// … with the words (reviews)
+    #[arg(long, value_name = "COL")]
+    text: Option<String>,
+    /// … with the id of the review, event or order itself [default: made of the content]
+    #[arg(long, value_name = "COL")]
+    id: Option<String>,
+    /// … with the item's id (reviews, orders)
+    #[arg(long, value_name = "COL")]
+    item: Option<String>,
+    /// … with the rating, a number (reviews)
+    #[arg(long, value_name = "COL")]
+    rating: Option<String>,
+    /// … with the time (RFC 3339, YYYY-MM-DD, Unix seconds or milliseconds)
+    #[arg(long, value_name = "COL")]
+    time: Option<String>,
+    /// … with the event's name (events)
+    #[arg(long, value_name = "COL")]
+    event: Option<String>,
+    /// The name of all events in the file, where no column holds it
+    #[arg(long, value_name = "NAME")]
+    event_name: Option<String>,
+    /// The column or field with what was paid for the whole order (orders)
+    #[arg(long, value_name = "COL")]
+    total: Option<String>,
+    /// … with the currency (orders)
+    #[arg(long, value_name = "COL")]
+    currency: Option<String>,
+    /// The currency where no column holds one, such as EUR
+    #[arg(long, value_name = "CODE")]
+    currency_code: Option<String>,
+    /// The column or field with what was taken off the order (orders)
+    #[arg(long, value_name = "COL")]
+    discount: Option<String>,
+    /// … with how many of the item (orders)
+    #[arg(long, value_name = "COL")]
+    quantity: Option<String>,
+    /// … with the price of one (orders)
+    #[arg(long, value_name = "COL")]
+    price: Option<String>,
+    /// … with the item's category (orders)
+    #[arg(long, value_name = "COL")]
+    category: Option<String>,
+    /// … with the order's lines: a JSON list of objects with item, quantity, price, category (orders)
+    #[arg(long, value_name = "COL")]
+    lines: Option<String>,
+}
+
+impl Columns {
+    fn mapping(&self) -> Mapping {
+        Mapping {
+            customer: self.customer.clone(),
+            text: self.text.clone(),
+            id: self.id.clone(),
+            item: self.item.clone(),
+            rating: self.rating.clone(),
+            time: self.time.clone(),
+            event: self.event.clone(),
+            event_name: self.event_name.clone(),
+            total: self.total.clone(),
+            currency: self.currency.clone(),
+            currency_code: self.currency_code.clone(),
+            discount: self.discount.clone(),
+            quantity: self.quantity.clone(),
+            price: self.price.clone(),
+            category: self.category.clone(),
+            lines: self.lines.clone(),
+        }
+    }
+}
+
 pub fn run(args: &ImportArgs) -> CliResult {
     let kind = args.kind.parse::<Kind>().map_err(|error| CliError::user(format!("--kind: {error}")))?;
     let format = match &args.format {
         Some(format) => format.parse::<Format>().map_err(|error| CliError::user(format!("--format: {error}")))?,
         None => Format::of_path(&args.file).map_err(|error| CliError::user(format!("{error} with --format")))?,
     };
-    if kind == Kind::Reviews && (args.customer.is_none() || args.text.is_none()) {
-        return Err(CliError::user("reviews need --customer COL and --text COL: the columns that hold them"));
-    }
+    let mapping = args.columns.mapping();
+    mapping
+        .check(kind, format)
+        .map_err(|error| CliError::user(format!("{error}; name them with --customer COL and so on")))?;
     let fingerprint = fingerprint(&args.file)?;
     let client = args.target.connect(Opening::Import)?;
-    let path = path(args, kind, format);
+    let path = path(args, &mapping, kind, format);
     let report = import(&client, args, &path, &fingerprint)?;
     print_report(&report, args.dry_run);
     let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
@@ -99,23 +166,18 @@ fn import(client: &Client, args: &ImportArgs, path: &str, fingerprint: &str) -> 
     Err(CliError::user("too many earlier imports of this file failed"))
 }
 
-fn path(args: &ImportArgs, kind: Kind, format: Format) -> String {
+fn path(args: &ImportArgs, mapping: &Mapping, kind: Kind, format: Format) -> String {
     let file_name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut path = format!("/v1/imports?kind={}&format={}", kind.name(), format.name());
-    let columns = [
-        ("customer", &args.customer),
-        ("text", &args.text),
-        ("id", &args.id),
-        ("item", &args.item),
-        ("rating", &args.rating),
-        ("time", &args.time),
-        ("file_name", &file_name),
+    let constants = [
+        ("event_name", mapping.event_name.as_deref()),
+        ("currency_code", mapping.currency_code.as_deref()),
+        ("file_name", file_name.as_deref()),
     ];
-    for (name, value) in columns {
-        if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let _ = write!(path, "&{name}={}", encoded(value));
-        }
+    let constants = constants.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    for (name, value) in mapping.names().chain(constants) {
+        // Writing to a String cannot fail.
+        let _ = write!(path, "&{name}={}", encoded(value));
     }
     if args.dry_run {
         path.push_str("&dry_run=true");

@@ -1,18 +1,26 @@
-//! Outside shapes into facts: files of reviews (CSV, NDJSON), files of Segment-spec calls (NDJSON), and the API's own JSON.
+//! Outside shapes into facts: files of reviews (CSV, NDJSON, Parquet), files of Segment-spec calls (NDJSON), and the API's own JSON.
 //!
 //! One row in, one fact or one row error out. A bad row never stops a file; only a file that cannot be read at all does. A file
 //! may be of any size: at most one record (4 MiB) is held at a time, and reading can go on from any row's [`Position`].
 
+mod amount;
 mod csv;
 mod error;
 mod frame;
 mod hint;
+mod occurrence;
+mod parquet;
+mod record;
+mod records;
 mod review;
 pub mod review_json;
 mod rows;
 pub mod segment_spec;
+mod take;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_kinds;
 mod time;
 mod unpack;
 
@@ -32,8 +40,12 @@ use std::str::FromStr;
 pub enum Kind {
     /// One review a row; a [`Mapping`] says which column is what.
     Reviews,
-    /// One Segment-spec call a line.
+    /// One Segment-spec call a line; with a mapping one event a row, in any format.
     Events,
+    /// One customer a row: what is not the id or the time is a trait.
+    Customers,
+    /// One order a row, or one line of an order.
+    Orders,
 }
 
 impl Kind {
@@ -41,7 +53,14 @@ impl Kind {
         match self {
             Self::Reviews => "reviews",
             Self::Events => "events",
+            Self::Customers => "customers",
+            Self::Orders => "orders",
         }
+    }
+
+    /// Whether the columns that nobody named are kept as well.
+    fn takes_all_columns(self) -> bool {
+        matches!(self, Self::Events | Self::Customers)
     }
 }
 
@@ -52,6 +71,8 @@ impl FromStr for Kind {
         match text {
             "reviews" => Ok(Self::Reviews),
             "events" => Ok(Self::Events),
+            "customers" => Ok(Self::Customers),
+            "orders" => Ok(Self::Orders),
             other => Err(IngestError::UnknownKind { found: other.to_owned() }),
         }
     }
@@ -65,6 +86,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     Ndjson,
+    /// Apache Parquet; lines are told as row numbers.
+    Parquet,
 }
 
 impl Format {
@@ -72,10 +95,11 @@ impl Format {
         match self {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
         }
     }
 
-    /// Tells the format from the file's extension: `.csv` and `.tsv`, or `.ndjson`, `.jsonl` and `.json`; `.gz` and `.zst`
+    /// Tells the format from the file's extension: `.csv` and `.tsv`, `.ndjson`, `.jsonl` and `.json`, or `.parquet` and `.pq`; `.gz` and `.zst`
     /// behind it are passed over.
     ///
     /// # Errors
@@ -87,6 +111,7 @@ impl Format {
         match extension {
             "csv" | "tsv" => Ok(Self::Csv),
             "ndjson" | "jsonl" | "json" => Ok(Self::Ndjson),
+            "parquet" | "pq" => Ok(Self::Parquet),
             _ => Err(IngestError::UnknownExtension { path: path.to_owned() }),
         }
     }
@@ -99,26 +124,87 @@ impl FromStr for Format {
         match text {
             "csv" => Ok(Self::Csv),
             "ndjson" | "jsonl" => Ok(Self::Ndjson),
+            "parquet" => Ok(Self::Parquet),
             other => Err(IngestError::UnknownFormat { found: other.to_owned() }),
         }
     }
 }
 
-/// Which column (CSV) or field (NDJSON, `a.b` for a nested one) holds what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Which column (CSV, Parquet) or field (NDJSON, `a.b` for a nested one) holds what.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Mapping {
-    pub customer: String,
-    pub text: String,
-    /// Without it a review's id is derived from its content: see [`content_id`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Without it an id is derived from the content: see [`content_id`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rating: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// The event's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// What was paid for the whole order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// What was taken off the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<String>,
+    /// Of one piece of the item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// All lines of the order as JSON: a list of objects with `item`, `quantity`, `price` and `category`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<String>,
+    /// The event's name where no column holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_name: Option<String>,
+    /// The currency where no column holds it, or where that holds a sign that several share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency_code: Option<String>,
+}
+
+impl Mapping {
+    /// What is mapped, by the role's name and the column's.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("customer", &self.customer),
+            ("text", &self.text),
+            ("id", &self.id),
+            ("item", &self.item),
+            ("rating", &self.rating),
+            ("time", &self.time),
+            ("event", &self.event),
+            ("total", &self.total),
+            ("currency", &self.currency),
+            ("discount", &self.discount),
+            ("quantity", &self.quantity),
+            ("price", &self.price),
+            ("category", &self.category),
+            ("lines", &self.lines),
+        ];
+        all.into_iter().filter_map(|(role, name)| Some((role, name.as_deref()?)))
+    }
+
+    /// Whether it says all that a kind of files needs.
+    ///
+    /// # Errors
+    /// What is missing, or makes no sense.
+    pub fn check(&self, kind: Kind, format: Format) -> Result<(), IngestError> {
+        take::check(self, kind, format)
+    }
 }
 
 /// A file and how to read it.
@@ -127,7 +213,7 @@ pub struct Source {
     pub path: PathBuf,
     pub kind: Kind,
     pub format: Format,
-    /// Needed for reviews; events have fields of their own and ignore it.
+    /// Needed by all but events in NDJSON, which are calls of the Segment spec without one.
     pub mapping: Option<Mapping>,
 }
 
@@ -153,7 +239,7 @@ fn is_zero(n: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("line {line}{}: {message}", column.as_deref().map(|name| format!(", {name}")).unwrap_or_default())]
 pub struct RowError {
-    /// Line that the row starts on, counted from 1.
+    /// Line that the row starts on, or the row's number in Parquet; counted from 1.
     pub line: u64,
     /// The column, the field, or in a call the JSON pointer.
     pub column: Option<String>,
@@ -178,13 +264,15 @@ pub struct FieldError {
 pub struct Row {
     /// Line that it starts on, counted from 1.
     pub line: u64,
+    /// Rows of the file that it is made of: the lines of an order are one.
+    pub n_rows: u64,
     /// Where reading goes on after it.
     pub next: Position,
     pub fact: Result<Fact, RowError>,
 }
 
 /// Every code a row or a field can be refused with, and what it means.
-pub const CODES: [(&str, &str); 15] = [
+pub const CODES: [(&str, &str); 19] = [
     ("bad_utf8", "the row is not UTF-8"),
     ("too_large", "the row is over 4 MiB, or the call over 32 KB"),
     ("unclosed_quote", "a quote opens in the row and never closes"),
@@ -198,6 +286,10 @@ pub const CODES: [(&str, &str); 15] = [
     ("invalid_text", "the text is over 512 KiB or holds a NUL character"),
     ("invalid_rating", "the rating is not a finite number"),
     ("invalid_time", "the time is in none of the forms taken"),
+    ("invalid_amount", "the amount is not a number of at most 15 digits, or is negative"),
+    ("invalid_currency", "the currency is not three letters of ISO 4217"),
+    ("conflicting_line", "a line of an order says otherwise than the order's first line"),
+    ("too_many", "there are too many rows without an id to tell apart"),
     ("invalid_name", "the event's name is over 256 bytes or holds a control character"),
     ("unsupported_call", "the call's type is not supported yet"),
 ];
@@ -210,7 +302,5 @@ pub const CODES: [(&str, &str); 15] = [
 /// # Errors
 /// The file cannot be opened, is empty, is in another shape than said, lacks a mapped column, or ends before `from`.
 pub fn open(source: &Source, from: Position, now: Timestamp) -> Result<Rows, IngestError> {
-    let path = &source.path;
-    let file = std::fs::File::open(path).map_err(|why| IngestError::Open { path: path.clone(), why })?;
-    Rows::over(Box::new(file), source, from, now)
+    Rows::open(source, from, now)
 }

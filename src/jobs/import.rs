@@ -38,8 +38,11 @@ pub struct ImportRequest {
 /// What came of an import.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ImportReport {
-    /// Rows read, the rejected ones too.
+    /// Rows read, the rejected ones too: `accepted + replaced + duplicate + grouped + rejected`.
     pub rows: u64,
+    /// Rows that are further lines of an order that was kept.
+    #[serde(default)]
+    pub grouped: u64,
     /// New facts.
     pub accepted: u64,
     /// Reviews whose words replaced older ones.
@@ -143,9 +146,10 @@ impl ImportWork {
         report: &mut ImportReport,
     ) -> Result<(), JobFailure> {
         report.rows += batch.rows;
-        for error in batch.errors {
-            report.rejected += 1;
-            *report.rejected_by_code.entry(error.code.to_string()).or_default() += 1;
+        report.grouped += batch.grouped;
+        for (error, n_rows) in batch.errors {
+            report.rejected += n_rows;
+            *report.rejected_by_code.entry(error.code.to_string()).or_default() += n_rows;
             if report.errors.len() < DESCRIBED {
                 report.errors.push(error.into());
             }
@@ -176,20 +180,33 @@ impl ImportWork {
 
 struct Batch {
     rows: u64,
+    grouped: u64,
     facts: Vec<Fact>,
-    errors: Vec<RowError>,
+    /// With the rows that are lost with each.
+    errors: Vec<(RowError, u64)>,
     next: Position,
 }
 
+/// Ends a batch early, as rows may be long.
+const BATCH_BYTES: u64 = 32 << 20;
+
 fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), IngestError> {
-    let mut batch = Batch { rows: 0, facts: Vec::with_capacity(BATCH), errors: Vec::new(), next: Position::default() };
+    let mut batch =
+        Batch { rows: 0, grouped: 0, facts: Vec::with_capacity(BATCH), errors: Vec::new(), next: Position::default() };
+    let mut began_at = None;
     for row in rows.by_ref().take(BATCH) {
         let row = row?;
-        batch.rows += 1;
+        batch.rows += row.n_rows;
         batch.next = row.next;
         match row.fact {
-            Ok(fact) => batch.facts.push(fact),
-            Err(error) => batch.errors.push(error),
+            Ok(fact) => {
+                batch.grouped += row.n_rows - 1;
+                batch.facts.push(fact);
+            }
+            Err(error) => batch.errors.push((error, row.n_rows)),
+        }
+        if row.next.byte - *began_at.get_or_insert(row.next.byte) > BATCH_BYTES {
+            break;
         }
     }
     Ok((batch, rows))

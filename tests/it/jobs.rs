@@ -75,7 +75,7 @@ async fn a_damaged_compressed_file_is_refused_whole_and_called_by_its_name() {
     let path = format!("{REVIEWS}&file_name=reviews.csv.gz");
     for (what, bytes, word) in [
         ("cut short", &packed[..packed.len() / 2], "breaks off at byte"),
-        ("not gzip at all", &b"\x1f\x8bwords"[..], "damaged"),
+        ("not gzip at all", &b"\x1f\x8bwords and more words"[..], "damaged"),
         ("packed twice", &gzipped(&packed)[..], "more than once"),
     ] {
         let job = service.finished(&service.raw(Method::POST, &path, bytes.to_vec()).await).await;
