@@ -4,7 +4,7 @@ use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
 use crate::ingest::UnpackLimits;
-use crate::jobs::{FitWork, ImportWork, Jobs, Work};
+use crate::jobs::{FitWork, ImportWork, Jobs, Rejects, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{SqliteStore, Store, StoreError};
 use anyhow::Context;
@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What a process of the service is made with.
 #[derive(Debug, Clone)]
@@ -59,8 +59,17 @@ impl App {
         let snapshots = Arc::new(Snapshots::load(&*store).await?);
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
+        let rejects = Arc::new(
+            Rejects::open(settings.data_dir.join("rejects")).context("the folder of rejected rows cannot be made")?,
+        );
+        keep_sweeping(&rejects);
         let unpack_limits = UnpackLimits::default();
-        let import = ImportWork { store: Arc::clone(&store), uploads_dir: uploads_dir.clone(), unpack_limits };
+        let import = ImportWork {
+            store: Arc::clone(&store),
+            uploads_dir: uploads_dir.clone(),
+            unpack_limits,
+            rejects: Arc::clone(&rejects),
+        };
         let works: Vec<(JobKind, Arc<dyn Work>)> =
             vec![(JobKind::Import, Arc::new(import)), (JobKind::Fit, Arc::new(FitWork(fitter)))];
         let jobs = Arc::new(Jobs::start(Arc::clone(&store), works));
@@ -79,6 +88,7 @@ impl App {
             access: Arc::new(Access::new(settings.loopback)),
             metrics: metrics_handle()?,
             limits: settings.limits,
+            rejects,
             uploads_dir,
         };
         Ok(Self { router: api::router(state.clone()), state })
@@ -115,6 +125,19 @@ fn metrics_handle() -> anyhow::Result<PrometheusHandle> {
         tracing::debug!(%error, "metrics go to another recorder");
     }
     Ok(HANDLE.get_or_init(|| handle).clone())
+}
+
+/// Rejected rows are personal data with an end: looked for now and every hour, as long as the service is there.
+fn keep_sweeping(rejects: &Arc<Rejects>) {
+    let rejects = Arc::downgrade(rejects);
+    tokio::spawn(async move {
+        let mut hours = tokio::time::interval(Duration::from_secs(60 * 60));
+        loop {
+            hours.tick().await;
+            let Some(rejects) = rejects.upgrade() else { return };
+            rejects.sweep(SystemTime::now());
+        }
+    });
 }
 
 /// Uploads whose job is not there (a crash between the two) are of no use to anybody.

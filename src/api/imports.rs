@@ -5,7 +5,7 @@ use super::auth::Writer;
 use super::body::Query;
 use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::JobBody;
-use crate::domain::{Job, JobKind};
+use crate::domain::{Job, JobId, JobKind};
 use crate::ingest::{Format, Kind, Mapping};
 use crate::jobs::{ImportRequest, JobAsk};
 use axum::body::Body;
@@ -130,6 +130,29 @@ pub async fn create_import(
         discard(&path).await;
     }
     Ok(accepted(job?))
+}
+
+/// The rows that an import left out, as they stand in the file, with what is wrong: NDJSON of `line`, `column`, `code`, `message`
+/// and `raw`. Kept for seven days.
+#[utoipa::path(get, path = "/v1/imports/{job_id}/rejects", tag = "facts", security(("key" = [])), params(("job_id" = String, Path)),
+    responses((status = 200, content_type = "application/x-ndjson", body = String), (status = "default", body = Problem)))]
+pub async fn get_rejects(
+    caller: Writer,
+    State(state): State<ApiState>,
+    axum::extract::Path(id): axum::extract::Path<String>,
+) -> ApiResult<Response> {
+    let id = JobId::parse(&id)?;
+    let job = state.jobs.get(&caller.workspace, id).await?.filter(|job| job.kind == JobKind::Import);
+    let job = job.ok_or_else(|| ApiError::not_found(&format!("the import {id}")))?;
+    let none = || {
+        let why = "has no rejected rows: none was left out, or they are older than seven days";
+        ApiError::new(Code::NotFound, format!("the import {id} {why}"))
+    };
+    let path = state.rejects.find(job.id).ok_or_else(none)?;
+    let file = tokio::fs::File::open(path).await.map_err(|_| none())?;
+    let body = Body::from_stream(tokio_util::io::ReaderStream::new(file));
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, body).into_response())
 }
 
 /// 202, with where to look.

@@ -22,7 +22,7 @@ pub use auth::{Access, LocalOperator, new_secret, secret_hash};
 pub use problem::{ApiError, Code, Problem, ProblemField, TABLE};
 
 use crate::embed::Models;
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Rejects};
 use crate::segment::Snapshots;
 use crate::store::Store;
 use auth::KeyScheme;
@@ -46,6 +46,8 @@ pub struct ApiState {
     pub limits: Limits,
     /// Where uploads wait for their import job.
     pub uploads_dir: PathBuf,
+    /// The rows that imports left out.
+    pub rejects: Arc<Rejects>,
 }
 
 /// What a request may cost.
@@ -87,6 +89,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(reviews::create_reviews))
         .routes(routes!(reviews::create_calls))
         .routes(routes!(imports::create_import))
+        .routes(routes!(imports::get_rejects))
         .routes(routes!(customers::workspace))
         .routes(routes!(customers::list_customers))
         .routes(routes!(customers::get_customer))

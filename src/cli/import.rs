@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
   clientele import --kind orders --id order --customer buyer --item sku --quantity n --price each lines.parquet
   clientele import --kind events --customer user_id --event event --time timestamp clicks.csv.gz
   clientele import --kind events --customer student --event-name 'Lecture Rated' ratings.parquet
+  clientele import --kind events --customer user_id --event event --rejects wrong.ndjson clicks.csv
   clientele import --kind customers --customer account_id accounts.csv
   clientele import --kind events --url http://127.0.0.1:7700 --key ck_… calls.ndjson")]
 pub struct ImportArgs {
@@ -38,6 +39,9 @@ pub struct ImportArgs {
     /// Read the whole file and say what is wrong with it; write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Write the rows that are left out to this file: NDJSON with line, column, code, message and the raw row
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
     /// Import the file again even if it was imported before
     #[arg(long)]
     again: bool,
@@ -136,9 +140,12 @@ pub fn run(args: &ImportArgs) -> CliResult {
     let fingerprint = fingerprint(&args.file)?;
     let client = args.target.connect(Opening::Import)?;
     let path = path(args, &mapping, kind, format);
-    let report = import(&client, args, &path, &fingerprint)?;
+    let (job, report) = import(&client, args, &path, &fingerprint)?;
     print_report(&report, args.dry_run);
     let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
+    if let Some(file) = &args.rejects {
+        write_rejects(&client, &job, file, count("rejected"))?;
+    }
     if count("rows") > 0 && count("rejected") == count("rows") {
         return Err(CliError::user("every row was rejected; the mapping of columns is the first thing to look at"));
     }
@@ -146,7 +153,7 @@ pub fn run(args: &ImportArgs) -> CliResult {
 }
 
 /// Sends the file, unless an earlier run's job for the same content and mapping stands, and follows the job.
-fn import(client: &Client, args: &ImportArgs, path: &str, fingerprint: &str) -> CliResult<Value> {
+fn import(client: &Client, args: &ImportArgs, path: &str, fingerprint: &str) -> CliResult<(String, Value)> {
     let nonce = if args.again || args.dry_run { format!(":{}", uuid::Uuid::now_v7()) } else { String::new() };
     for attempt in 1.. {
         let mut key = Sha256::new();
@@ -161,7 +168,8 @@ fn import(client: &Client, args: &ImportArgs, path: &str, fingerprint: &str) -> 
         if job.state == "succeeded" {
             eprintln!("this file was imported before by job {}; --again imports it once more", job.id);
         }
-        return follow(client, job);
+        let id = job.id.clone();
+        return Ok((id, follow(client, job)?));
     }
     Err(CliError::user("too many earlier imports of this file failed"))
 }
@@ -183,6 +191,21 @@ fn path(args: &ImportArgs, mapping: &Mapping, kind: Kind, format: Format) -> Str
         path.push_str("&dry_run=true");
     }
     path
+}
+
+/// They are personal data: the file is for its owner alone.
+fn write_rejects(client: &Client, job: &str, path: &Path, n_rows: u64) -> CliResult {
+    let unwritable = |error: std::io::Error| CliError::user(format!("--rejects {}: {error}", path.display()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(unwritable)?;
+    if n_rows > 0 {
+        client.download(Call::get(format!("/v1/imports/{job}/rejects")), &mut file)?;
+    }
+    eprintln!("{n_rows} rejected rows are in {}", path.display());
+    Ok(())
 }
 
 /// The SHA-256 of the file's content.

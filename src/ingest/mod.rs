@@ -269,6 +269,23 @@ pub struct Row {
     /// Where reading goes on after it.
     pub next: Position,
     pub fact: Result<Fact, RowError>,
+    /// Where there is no fact: the rows as they stand in the file. Personal data, never to be logged.
+    pub raw: Vec<RawRow>,
+}
+
+/// A row as it stands in the file; of a Parquet file as JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawRow {
+    pub line: u64,
+    pub text: String,
+    /// It was longer than what is kept of a row.
+    pub is_cut: bool,
+}
+
+impl std::fmt::Debug for RawRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawRow(line {}, {} bytes)", self.line, self.text.len())
+    }
 }
 
 /// Every code a row or a field can be refused with, and what it means.

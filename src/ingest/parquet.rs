@@ -112,7 +112,7 @@ impl Records for ParquetRecords {
             let message = "holds bytes that are not UTF-8".to_owned();
             RowError { line, column: Some(bad.0), code: "bad_utf8", message }
         });
-        Ok(Some(Given { line, next: self.here(), record }))
+        Ok(Some(Given { line, next: self.here(), record, raw: Vec::new(), raw_is_cut: false }))
     }
 
     fn total_bytes(&self) -> u64 {

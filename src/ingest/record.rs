@@ -128,6 +128,14 @@ impl Takes {
 }
 
 impl Record {
+    /// All of it as JSON, for a row whose file has no text for it.
+    pub(super) fn spelled(&self) -> String {
+        match &self.body {
+            Body::Object(object) => serde_json::to_string(object).unwrap_or_default(),
+            Body::Cells { .. } => String::new(),
+        }
+    }
+
     pub(super) fn error(&self, column: Option<&str>, code: &'static str, message: impl Into<String>) -> RowError {
         RowError { line: self.line, column: column.map(str::to_owned), code, message: message.into() }
     }

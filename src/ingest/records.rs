@@ -3,7 +3,7 @@
 use super::csv;
 use super::frame::{Found, Framer, Input, Shape};
 use super::record::{Body, Header, Record, TypeGuess};
-use super::{Format, IngestError, Mapping, Position, RowError, Source};
+use super::{Format, IngestError, Mapping, Position, RawRow, RowError, Source};
 use ::csv::ByteRecord;
 use serde_json::Value;
 use std::io;
@@ -16,6 +16,21 @@ pub(super) struct Given {
     /// Where reading goes on after it.
     pub next: Position,
     pub record: Result<Record, RowError>,
+    /// As it stands in the file; empty where the record itself says as much.
+    pub raw: Vec<u8>,
+    pub raw_is_cut: bool,
+}
+
+/// What is kept of a row that is left out, in bytes.
+const MAX_RAW_BYTES: usize = 256 * 1024;
+
+impl Given {
+    /// The row as it stands in the file.
+    pub(super) fn raw_row(&self) -> RawRow {
+        let spelled = self.record.as_ref().ok().filter(|_| self.raw.is_empty()).map(Record::spelled);
+        let text = spelled.unwrap_or_else(|| String::from_utf8_lossy(&self.raw).into_owned());
+        RawRow { line: self.line, text, is_cut: self.raw_is_cut }
+    }
 }
 
 /// The records of a file of any format.
@@ -116,7 +131,9 @@ impl TextRecords {
     fn read(&mut self) -> io::Result<Option<Given>> {
         self.framer.skip_blank_lines(self.shape())?;
         let (shape, line) = (self.shape(), self.framer.line());
-        let record = match self.framer.find(shape)? {
+        let found = self.framer.find(shape)?;
+        let (raw, raw_is_cut) = self.raw(found);
+        let record = match found {
             Found::End => return Ok(None),
             Found::Record { content_bytes, total_bytes } => {
                 let record = self.syntax.read(self.framer.bytes(content_bytes), line);
@@ -136,7 +153,18 @@ impl TextRecords {
             }
         };
         self.n_rows += 1;
-        Ok(Some(Given { line, next: self.here(), record }))
+        Ok(Some(Given { line, next: self.here(), record, raw, raw_is_cut }))
+    }
+
+    /// The bytes of what was found, up to a limit, and whether there are more.
+    fn raw(&self, found: Found) -> (Vec<u8>, bool) {
+        let n_bytes = match found {
+            Found::End => 0,
+            Found::Record { content_bytes, .. } => content_bytes,
+            Found::Endless { first_line_bytes, scanned_bytes, .. } => first_line_bytes.unwrap_or(scanned_bytes),
+        };
+        let kept = n_bytes.min(MAX_RAW_BYTES);
+        (self.framer.bytes(kept).to_vec(), kept < n_bytes)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The checkpoint is written in the same transaction as the facts it covers, so after a crash the job goes on with the first
 //! row that is not in the store, and rows are neither lost nor told twice.
 
+use super::rejects::{Rejects, Spelled};
 use super::uploads::Upload;
 use super::{JobContext, JobFailure, Work};
 use crate::domain::{Fact, Progress};
@@ -73,10 +74,13 @@ impl From<RowError> for RejectedRow {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct ImportCheckpoint {
     position: Position,
     report: ImportReport,
+    /// Length of the file of rejected rows that covers what is behind.
+    #[serde(default)]
+    rejects_bytes: u64,
 }
 
 pub struct ImportWork {
@@ -84,6 +88,7 @@ pub struct ImportWork {
     pub uploads_dir: PathBuf,
     /// What a compressed file may unpack to.
     pub unpack_limits: UnpackLimits,
+    pub rejects: Arc<Rejects>,
 }
 
 fn failed(code: &str, detail: impl ToString) -> JobFailure {
@@ -113,7 +118,8 @@ impl ImportWork {
     ) -> Result<ImportReport, JobFailure> {
         let from: Option<ImportCheckpoint> =
             context.job().checkpoint.clone().and_then(|value| serde_json::from_value(value).ok());
-        let (position, mut report) = from.map_or_else(Default::default, |from| (from.position, from.report));
+        let mut so_far = from.unwrap_or_default();
+        let (position, report) = (so_far.position, &mut so_far.report);
         report.dry_run = request.dry_run;
         let path = upload.plain(context, self.unpack_limits).await?;
         let source = Source { path, kind: request.kind, format: request.format, mapping: request.mapping.clone() };
@@ -129,11 +135,33 @@ impl ImportWork {
             let (batch, rest) = read.await.map_err(|e| failed("internal", e))?.map_err(bad_file)?;
             rows = rest;
             if batch.rows == 0 {
-                return Ok(report);
+                return Ok(so_far.report);
             }
             let progress = Progress { phase: "importing".into(), done: batch.next.byte, total: Some(total_bytes) };
-            self.take(context, request, batch, progress, &mut report).await?;
+            self.take(context, request, batch, progress, &mut so_far).await?;
         }
+    }
+
+    /// Writes the rejected rows down before the checkpoint that counts them.
+    async fn keep_rejects(
+        &self,
+        context: &Arc<JobContext>,
+        spelled: Spelled,
+        so_far: &mut ImportCheckpoint,
+    ) -> Result<(), JobFailure> {
+        if spelled.is_empty() {
+            return Ok(());
+        }
+        let (rejects, job, kept_bytes) = (Arc::clone(&self.rejects), context.job().id, so_far.rejects_bytes);
+        let writing = tokio::task::spawn_blocking(move || rejects.append(job, kept_bytes, &spelled));
+        let written = writing.await.map_err(|e| failed("internal", e))?;
+        so_far.rejects_bytes = written.map_err(|error| {
+            failed(
+                "store_unavailable",
+                format!("the rejected rows cannot be written down ({}); make room", error.kind()),
+            )
+        })?;
+        Ok(())
     }
 
     /// Appends a batch with its checkpoint and counts what became of it.
@@ -143,8 +171,10 @@ impl ImportWork {
         request: &ImportRequest,
         batch: Batch,
         progress: Progress,
-        report: &mut ImportReport,
+        so_far: &mut ImportCheckpoint,
     ) -> Result<(), JobFailure> {
+        self.keep_rejects(context, batch.rejects, so_far).await?;
+        let report = &mut so_far.report;
         report.rows += batch.rows;
         report.grouped += batch.grouped;
         for (error, n_rows) in batch.errors {
@@ -163,8 +193,12 @@ impl ImportWork {
         // process die right after it, the report calls duplicates of this one batch accepted. The facts themselves are right.
         let mut after = report.clone();
         after.accepted += batch.facts.len() as u64;
-        let value = serde_json::to_value(ImportCheckpoint { position: batch.next, report: after })
-            .map_err(|e| failed("internal", e))?;
+        let value = serde_json::to_value(ImportCheckpoint {
+            position: batch.next,
+            report: after,
+            rejects_bytes: so_far.rejects_bytes,
+        })
+        .map_err(|e| failed("internal", e))?;
         let checkpoint = Checkpoint { job: context.job().id, progress, checkpoint: value };
         let now = crate::domain::Timestamp::now();
         for appended in self.store.append(&context.workspace, &batch.facts, Some(&checkpoint), now).await? {
@@ -184,6 +218,7 @@ struct Batch {
     facts: Vec<Fact>,
     /// With the rows that are lost with each.
     errors: Vec<(RowError, u64)>,
+    rejects: Spelled,
     next: Position,
 }
 
@@ -191,8 +226,14 @@ struct Batch {
 const BATCH_BYTES: u64 = 32 << 20;
 
 fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), IngestError> {
-    let mut batch =
-        Batch { rows: 0, grouped: 0, facts: Vec::with_capacity(BATCH), errors: Vec::new(), next: Position::default() };
+    let mut batch = Batch {
+        rows: 0,
+        grouped: 0,
+        facts: Vec::with_capacity(BATCH),
+        errors: Vec::new(),
+        rejects: Spelled::default(),
+        next: Position::default(),
+    };
     let mut began_at = None;
     for row in rows.by_ref().take(BATCH) {
         let row = row?;
@@ -203,7 +244,10 @@ fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), IngestError> {
                 batch.grouped += row.n_rows - 1;
                 batch.facts.push(fact);
             }
-            Err(error) => batch.errors.push((error, row.n_rows)),
+            Err(error) => {
+                batch.rejects.add(&error, &row.raw);
+                batch.errors.push((error, row.n_rows));
+            }
         }
         if row.next.byte - *began_at.get_or_insert(row.next.byte) > BATCH_BYTES {
             break;

@@ -2,10 +2,12 @@
 
 mod fit;
 mod import;
+mod rejects;
 mod uploads;
 
 pub use fit::{FitRequest, FitWork};
 pub use import::{ImportReport, ImportRequest, ImportWork};
+pub use rejects::Rejects;
 
 use crate::domain::{Job, JobId, JobKind, JobState, Progress, Timestamp, WorkspaceId};
 use crate::store::{Result, Store, StoreError};

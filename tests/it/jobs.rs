@@ -92,6 +92,39 @@ async fn a_damaged_compressed_file_is_refused_whole_and_called_by_its_name() {
 }
 
 #[tokio::test]
+async fn rejected_rows_can_be_fetched_as_they_stand_in_the_file() {
+    let service = Service::new().await;
+    let csv = "user,body\nann,good\n,\"no one,\nwith words\"\nbob,\n";
+    let job = service.finished(&service.raw(Method::POST, &format!("{REVIEWS}&dry_run=true"), csv).await).await;
+    let path = format!("/v1/imports/{}/rejects", job["id"].as_str().unwrap());
+    let answer = service.get(&path).await;
+    assert_eq!(answer.headers["content-type"], "application/x-ndjson");
+    let rows: Vec<serde_json::Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&rows[0]["line"], &rows[0]["column"], &rows[0]["raw"]),
+        (&json!(3), &json!("user"), &json!(",\"no one,\nwith words\""))
+    );
+    assert_eq!((rows.len(), &rows[1]["code"], &rows[1]["raw"]), (2, &json!("missing_field"), &json!("bob,")));
+    let fine = service.finished(&service.raw(Method::POST, REVIEWS, "user,body\nann,good\n").await).await;
+    for id in [fine["id"].as_str().unwrap(), "0198c0de-0000-7000-8000-000000000000"] {
+        assert_eq!(service.get(&format!("/v1/imports/{id}/rejects")).await.code(), "not_found");
+    }
+}
+
+#[tokio::test]
+async fn orders_are_counted_by_rows_and_by_orders() {
+    let service = Service::new().await;
+    let csv = "order,who,sku,price\n1,ann,a,2\n1,ann,b,3\n2,bob,a,2\n3,,a,2\n3,,b,2\n";
+    let path = "/v1/imports?kind=orders&format=csv&id=order&customer=who&item=sku&price=price";
+    let report = service.finished(&service.raw(Method::POST, path, csv).await).await["result"].clone();
+    let counts: Vec<_> =
+        ["rows", "accepted", "grouped", "rejected"].iter().map(|name| report[name].as_u64().unwrap()).collect();
+    assert_eq!(counts, [5, 2, 1, 2], "{report}");
+    let again = service.finished(&service.raw(Method::POST, path, csv).await).await["result"].clone();
+    assert_eq!((again["accepted"].as_u64(), again["duplicate"].as_u64()), (Some(0), Some(2)), "{again}");
+}
+
+#[tokio::test]
 async fn a_megabyte_cell_is_a_bad_row_and_its_neighbours_are_kept() {
     let service = Service::new().await;
     let csv = format!("user,body\na,first\nb,{}\nc,last\n", "x".repeat(1 << 20));

@@ -9,7 +9,7 @@ mod reviews;
 
 use super::occurrence::Occurrences;
 use super::record::{Body, Record};
-use super::records::{Given, Records};
+use super::records::Records;
 use super::{Format, IngestError, Kind, Mapping, Row, RowError, Source, amount};
 use crate::domain::{Fact, Timestamp};
 use orders::Orders;
@@ -53,9 +53,13 @@ impl Taker {
         if let Self::Orders(orders) = self {
             return orders.next(records, now);
         }
-        let Some(Given { line, next, record }) = records.next()? else { return Ok(None) };
-        let fact = record.and_then(|record| self.fact(&record, now));
-        Ok(Some(Row { line, n_rows: 1, next, fact }))
+        let Some(given) = records.next()? else { return Ok(None) };
+        let fact = match &given.record {
+            Ok(record) => self.fact(record, now),
+            Err(error) => Err(error.clone()),
+        };
+        let raw = if fact.is_ok() { Vec::new() } else { vec![given.raw_row()] };
+        Ok(Some(Row { line: given.line, n_rows: 1, next: given.next, fact, raw }))
     }
 
     fn fact(&mut self, record: &Record, now: Timestamp) -> Result<Fact, RowError> {

@@ -24,7 +24,7 @@ struct Group {
     line: u64,
     n_rows: u64,
     next: Position,
-    records: Vec<Record>,
+    given: Vec<Given>,
     error: Option<RowError>,
 }
 
@@ -32,13 +32,16 @@ impl Group {
     fn add(&mut self, given: Given) {
         self.n_rows += 1;
         self.next = given.next;
-        match given.record {
-            Ok(record) if self.records.len() < MAX_LINES => self.records.push(record),
+        match &given.record {
+            Ok(_) if self.given.len() < MAX_LINES => {}
             Ok(record) => {
                 let error = record.error(None, "too_large", format!("is beyond the {MAX_LINES} lines of an order"));
                 self.error.get_or_insert(error);
             }
-            Err(error) => drop(self.error.get_or_insert(error)),
+            Err(error) => drop(self.error.get_or_insert(error.clone())),
+        }
+        if self.given.len() < MAX_LINES {
+            self.given.push(given);
         }
     }
 }
@@ -57,7 +60,7 @@ impl Orders {
             },
         };
         let id = self.id(&first);
-        let mut group = Group { line: first.line, n_rows: 0, next: first.next, records: Vec::new(), error: None };
+        let mut group = Group { line: first.line, n_rows: 0, next: first.next, given: Vec::new(), error: None };
         group.add(first);
         while id.is_some() {
             let Some(given) = records.next()? else { break };
@@ -67,9 +70,11 @@ impl Orders {
             }
             group.add(given);
         }
-        let Group { line, n_rows, next, records, error } = group;
-        let fact = error.map_or_else(|| self.order(&records, now), Err);
-        Ok(Some(Row { line, n_rows, next, fact }))
+        let Group { line, n_rows, next, given, error } = group;
+        let lines: Vec<&Record> = given.iter().filter_map(|given| given.record.as_ref().ok()).collect();
+        let fact = error.map_or_else(|| self.order(&lines, now), Err);
+        let raw = if fact.is_ok() { Vec::new() } else { given.iter().map(Given::raw_row).collect() };
+        Ok(Some(Row { line, n_rows, next, fact, raw }))
     }
 
     fn id(&self, given: &Given) -> Option<String> {
@@ -77,7 +82,7 @@ impl Orders {
         field(record, self.mapping.id.as_ref(), Takes::WholeNumbers).ok().flatten()
     }
 
-    fn order(&mut self, lines: &[Record], now: Timestamp) -> Result<Fact, RowError> {
+    fn order(&mut self, lines: &[&Record], now: Timestamp) -> Result<Fact, RowError> {
         let Some(first) = lines.first() else {
             return Err(RowError { line: 0, column: None, code: "bad_json", message: "has no lines".to_owned() });
         };
