@@ -3,7 +3,7 @@
 use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
-use crate::ingest::UnpackLimits;
+use crate::ingest::{UnpackLimits, Vocabulary};
 use crate::jobs::{FitWork, ImportWork, Jobs, Rejects, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -28,6 +28,8 @@ pub struct AppSettings {
     /// Take up jobs that an earlier process left unfinished.
     pub resume_jobs: bool,
     pub limits: Limits,
+    /// What events mean.
+    pub vocabulary: Arc<Vocabulary>,
 }
 
 /// Everything, put together.
@@ -63,12 +65,12 @@ impl App {
             Rejects::open(settings.data_dir.join("rejects")).context("the folder of rejected rows cannot be made")?,
         );
         keep_sweeping(&rejects);
-        let unpack_limits = UnpackLimits::default();
         let import = ImportWork {
             store: Arc::clone(&store),
             uploads_dir: uploads_dir.clone(),
-            unpack_limits,
+            unpack_limits: UnpackLimits::default(),
             rejects: Arc::clone(&rejects),
+            vocabulary: Arc::clone(&settings.vocabulary),
         };
         let works: Vec<(JobKind, Arc<dyn Work>)> =
             vec![(JobKind::Import, Arc::new(import)), (JobKind::Fit, Arc::new(FitWork(fitter)))];
@@ -89,6 +91,7 @@ impl App {
             metrics: metrics_handle()?,
             limits: settings.limits,
             rejects,
+            vocabulary: settings.vocabulary,
             uploads_dir,
         };
         Ok(Self { router: api::router(state.clone()), state })

@@ -63,6 +63,8 @@ pub async fn workspace(caller: Reader, State(state): State<ApiState>) -> ApiResu
         customers: counts.customers,
         reviews: counts.reviews,
         events: counts.events,
+        orders: counts.orders,
+        items: counts.items,
     }))
 }
 
@@ -108,10 +110,13 @@ pub async fn get_customer_segments(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let id = CustomerId::parse(&id)?;
-    let found = look_up(&state, &caller.workspace, &id);
-    // Only who is in no segment costs a read: to tell "in none" from "nobody".
-    if found.data.is_empty() && state.store.customer(&caller.workspace, &id).await?.is_none() {
-        return Err(unknown(&id));
+    let mut found = look_up(&state, &caller.workspace, &id);
+    if found.data.is_empty() {
+        // Only who is in no segment costs a read: "in none", "nobody", or known under another id by now.
+        let customer = state.store.customer(&caller.workspace, &id).await?.ok_or_else(|| unknown(&id))?;
+        let ids = std::iter::once(&customer.id).chain(&customer.aliases);
+        let data = ids.map(|id| look_up(&state, &caller.workspace, id).data).find(|data| !data.is_empty());
+        found.data = data.unwrap_or_default();
     }
     with_etag(&headers, &found)
 }
@@ -145,7 +150,7 @@ fn look_up(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> Custom
     CustomerSegments { customer_id: id.to_string(), data: placed.collect() }
 }
 
-fn unknown(id: &CustomerId) -> ApiError {
+pub fn unknown(id: &CustomerId) -> ApiError {
     ApiError::not_found(&format!("the customer {id:?}"))
 }
 

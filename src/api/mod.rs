@@ -1,12 +1,16 @@
 //! The HTTP API: every route on this screen, handlers and wire types in the files beside it.
 
+mod activity;
 mod auth;
 mod body;
+mod calls;
 mod cursor;
 mod customers;
 mod embeddings;
+mod facts;
 mod health;
 mod imports;
+mod items;
 mod jobs;
 mod keys;
 mod layers;
@@ -22,6 +26,7 @@ pub use auth::{Access, LocalOperator, new_secret, secret_hash};
 pub use problem::{ApiError, Code, Problem, ProblemField, TABLE};
 
 use crate::embed::Models;
+use crate::ingest::Vocabulary;
 use crate::jobs::{Jobs, Rejects};
 use crate::segment::Snapshots;
 use crate::store::Store;
@@ -44,6 +49,7 @@ pub struct ApiState {
     pub access: Arc<Access>,
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
     pub limits: Limits,
+    pub vocabulary: Arc<Vocabulary>,
     /// Where uploads wait for their import job.
     pub uploads_dir: PathBuf,
     /// The rows that imports left out.
@@ -87,13 +93,26 @@ fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(reviews::create_review))
         .routes(routes!(reviews::create_reviews))
-        .routes(routes!(reviews::create_calls))
+        .routes(routes!(calls::identify))
+        .routes(routes!(calls::track))
+        .routes(routes!(calls::page))
+        .routes(routes!(calls::screen))
+        .routes(routes!(calls::group))
+        .routes(routes!(calls::alias))
+        .routes(routes!(calls::batch))
+        .routes(routes!(calls::import))
+        .routes(routes!(items::create_item, items::list_items))
+        .routes(routes!(items::create_items))
+        .routes(routes!(items::get_item))
         .routes(routes!(imports::create_import))
         .routes(routes!(imports::get_rejects))
         .routes(routes!(customers::workspace))
         .routes(routes!(customers::list_customers))
         .routes(routes!(customers::get_customer))
         .routes(routes!(customers::get_customer_segments))
+        .routes(routes!(activity::list_events))
+        .routes(routes!(activity::list_orders))
+        .routes(routes!(activity::list_merges))
         .routes(routes!(customers::get_customers_segments))
         .routes(routes!(segmentations::list_segmentations))
         .routes(routes!(segmentations::get_segmentation, segmentations::put_segmentation))

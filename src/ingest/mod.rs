@@ -8,6 +8,7 @@ mod csv;
 mod error;
 mod frame;
 mod hint;
+pub mod item_json;
 mod occurrence;
 mod parquet;
 mod record;
@@ -23,16 +24,19 @@ mod tests;
 mod tests_of_kinds;
 mod time;
 mod unpack;
+mod vocabulary;
 
 pub use error::IngestError;
 pub use review::content_id;
 pub use rows::Rows;
 pub use unpack::{Packing, UnpackLimits, packing, unpack};
+pub use vocabulary::{Vocabulary, VocabularyError};
 
 use crate::domain::{Fact, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -259,6 +263,15 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// What rows are read with, beside the file itself.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Stands in for the time of rows that give none. A job passes the moment it was created, so that going on after an
+    /// interruption yields the same facts as an uninterrupted run.
+    pub now: Timestamp,
+    pub vocabulary: Arc<Vocabulary>,
+}
+
 /// One row of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -308,16 +321,13 @@ pub const CODES: [(&str, &str); 19] = [
     ("conflicting_line", "a line of an order says otherwise than the order's first line"),
     ("too_many", "there are too many rows without an id to tell apart"),
     ("invalid_name", "the event's name is over 256 bytes or holds a control character"),
-    ("unsupported_call", "the call's type is not supported yet"),
+    ("unsupported_call", "the call's type is none of the spec's"),
 ];
 
 /// Opens a file for reading from a position.
 ///
-/// `now` stands in for the time of rows that give none. A job passes the moment it was created, so that going on after an
-/// interruption yields the same facts as an uninterrupted run.
-///
 /// # Errors
 /// The file cannot be opened, is empty, is in another shape than said, lacks a mapped column, or ends before `from`.
-pub fn open(source: &Source, from: Position, now: Timestamp) -> Result<Rows, IngestError> {
-    Rows::open(source, from, now)
+pub fn open(source: &Source, from: Position, reading: Reading) -> Result<Rows, IngestError> {
+    Rows::open(source, from, reading)
 }

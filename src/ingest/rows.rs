@@ -4,8 +4,7 @@ use super::frame::Input;
 use super::parquet::{ParquetRecords, Wanted};
 use super::records::{Records, TextRecords};
 use super::take::Taker;
-use super::{Format, IngestError, Position, Row, Source};
-use crate::domain::Timestamp;
+use super::{Format, IngestError, Position, Reading, Row, Source};
 use std::path::Path;
 
 /// The rows of a file from some position on.
@@ -14,7 +13,7 @@ use std::path::Path;
 pub struct Rows {
     records: Box<dyn Records>,
     taker: Taker,
-    now: Timestamp,
+    reading: Reading,
     has_failed: bool,
 }
 
@@ -29,20 +28,20 @@ impl Rows {
         input: Box<dyn Input>,
         source: &Source,
         from: Position,
-        now: Timestamp,
+        reading: Reading,
     ) -> Result<Self, IngestError> {
         let taker = Taker::of(source)?;
         let mapping = source.mapping.clone().unwrap_or_default();
         let start = if taker.remembers() { Position::default() } else { from };
         let records: Box<dyn Records> = Box::new(TextRecords::over(input, source, &mapping, start)?);
-        Self { records, taker, now, has_failed: false }.after(start, from, &source.path)
+        Self { records, taker, reading, has_failed: false }.after(start, from, &source.path)
     }
 
-    pub(super) fn open(source: &Source, from: Position, now: Timestamp) -> Result<Self, IngestError> {
+    pub(super) fn open(source: &Source, from: Position, reading: Reading) -> Result<Self, IngestError> {
         let path = &source.path;
         let file = std::fs::File::open(path).map_err(|why| IngestError::Open { path: path.clone(), why })?;
         if source.format != Format::Parquet {
-            return Self::over(Box::new(file), source, from, now);
+            return Self::over(Box::new(file), source, from, reading);
         }
         let taker = Taker::of(source)?;
         let mapping = source.mapping.clone().unwrap_or_default();
@@ -50,14 +49,14 @@ impl Rows {
         let wanted = Wanted { names, all: source.kind.takes_all_columns() };
         let start = if taker.remembers() { Position::default() } else { from };
         let records: Box<dyn Records> = Box::new(ParquetRecords::open(file, path, wanted, start)?);
-        Self { records, taker, now, has_failed: false }.after(start, from, &source.path)
+        Self { records, taker, reading, has_failed: false }.after(start, from, &source.path)
     }
 
     /// Reads from `start` on what is behind `from`, for what it leaves in memory.
     fn after(mut self, start: Position, from: Position, path: &Path) -> Result<Self, IngestError> {
         let mut at = start.rows;
         while at < from.rows {
-            match self.taker.next(&mut *self.records, self.now)? {
+            match self.taker.next(&mut *self.records, &self.reading)? {
                 Some(row) => at = row.next.rows,
                 None => return Err(IngestError::PastEnd { path: path.to_owned(), byte: from.byte }),
             }
@@ -73,7 +72,7 @@ impl Iterator for Rows {
         if self.has_failed {
             return None;
         }
-        let row = self.taker.next(&mut *self.records, self.now).transpose();
+        let row = self.taker.next(&mut *self.records, &self.reading).transpose();
         self.has_failed = matches!(row, Some(Err(_)));
         row
     }

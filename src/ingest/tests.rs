@@ -35,7 +35,11 @@ fn calls() -> Source {
 }
 
 pub(super) fn over(bytes: &[u8], source: &Source, from: Position) -> Result<Rows, IngestError> {
-    Rows::over(Box::new(Cursor::new(bytes.to_vec())), source, from, NOW)
+    Rows::over(Box::new(Cursor::new(bytes.to_vec())), source, from, reading())
+}
+
+pub(super) fn reading() -> Reading {
+    Reading { now: NOW, vocabulary: Arc::new(Vocabulary::standard()) }
 }
 
 pub(super) fn read(bytes: &[u8], source: &Source) -> Vec<Row> {
@@ -106,7 +110,7 @@ pub(super) fn written_as_parquet(batch: &arrow_array::RecordBatch, group_rows: u
 pub(super) fn from_file(bytes: &[u8], source: &Source, from: Position) -> Result<Vec<Row>, IngestError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    open(&Source { path: file.path().to_owned(), ..source.clone() }, from, NOW)?.collect()
+    open(&Source { path: file.path().to_owned(), ..source.clone() }, from, reading())?.collect()
 }
 
 proptest! {
@@ -403,14 +407,17 @@ fn a_missing_field_comes_with_a_guess() {
 #[test]
 fn calls_are_read_line_by_line() {
     let text = br#"{"type":"identify","userId":"c","traits":{"a":1}}
-{"type":"track","userId":"c","event":"e"}
-{"type":"page","userId":"c"}
+{"type":"track","userId":"c","messageId":"n"}
+{"type":"purchase","userId":"c"}
 {"type":"track","userId":"","event":"","messageId":"m"}
 {"type":"track","userId":"c","event":"e","messageId":"m"}"#;
     let rows = read(text, &calls());
     assert_eq!(outcome(&rows), [(1, ""), (2, "missing_field"), (3, "unsupported_call"), (4, "missing_field"), (5, "")]);
     let error = rows[3].fact.clone().unwrap_err();
-    assert_eq!(error.to_string(), "line 4, /userId: is empty (and 1 more in this row)");
+    assert_eq!(
+        error.to_string(),
+        "line 4, /userId: is missing; a call names a userId or an anonymousId (and 1 more in this row)"
+    );
 }
 
 #[test]
@@ -447,8 +454,9 @@ fn bad_files_are_refused_by_name() {
 fn a_file_that_is_not_there_or_is_a_folder_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().join("nowhere.csv"), folder.path().to_owned()] {
-        let error =
-            open(&Source { path: path.clone(), ..csv_reviews() }, Position::default(), NOW).map(|_| ()).unwrap_err();
+        let error = open(&Source { path: path.clone(), ..csv_reviews() }, Position::default(), reading())
+            .map(|_| ())
+            .unwrap_err();
         assert_eq!(error.code(), "unreadable_file");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
@@ -504,7 +512,7 @@ fn real_review_files_are_read_to_the_last_row() {
         let mapping =
             Mapping { customer: Some(customer.to_owned()), text: Some(text.to_owned()), ..Mapping::default() };
         let source = Source { path, kind: Kind::Reviews, format: Format::Csv, mapping: Some(mapping) };
-        let rows = open(&source, Position::default(), NOW).unwrap();
+        let rows = open(&source, Position::default(), reading()).unwrap();
         let total_bytes = rows.total_bytes();
         let rows: Vec<Row> = rows.map(Result::unwrap).collect();
         assert_eq!(rows.len(), n_rows);

@@ -1,6 +1,6 @@
 //! Customers, events and orders: laws, tables of bad rows, and real files to the last row.
 
-use super::tests::{NOW, from_file, outcome, over, read, resumed_anywhere_is_the_same, source, written_as_parquet};
+use super::tests::{from_file, outcome, over, read, reading, resumed_anywhere_is_the_same, source, written_as_parquet};
 use super::*;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
@@ -208,12 +208,12 @@ fn real_files_are_read_to_the_last_row() {
         let plain = folder.path().join("plain");
         unpack(&path, &plain, &UnpackLimits { keep_free_bytes: 0, ..UnpackLimits::default() }, &mut |_| true).unwrap();
         let given = Source { path: plain, kind, format: Format::Csv, mapping: Some(mapping(map)) };
-        let rows: Vec<Row> = open(&given, Position::default(), NOW).unwrap().map(Result::unwrap).collect();
+        let rows: Vec<Row> = open(&given, Position::default(), reading()).unwrap().map(Result::unwrap).collect();
         let bad = rows.iter().filter_map(|row| row.fact.as_ref().err()).next();
         assert_eq!((rows.len(), bad), (n_rows, None), "{file}");
         assert_eq!(rows.iter().map(id).collect::<HashSet<_>>().len(), n_ids, "{file}");
         let middle = n_rows / 2;
-        let rest: Vec<Row> = open(&given, rows[middle].next, NOW).unwrap().map(Result::unwrap).collect();
+        let rest: Vec<Row> = open(&given, rows[middle].next, reading()).unwrap().map(Result::unwrap).collect();
         assert_eq!(rest[..], rows[middle + 1..], "{file}");
     }
 }

@@ -7,7 +7,9 @@ use super::rejects::{Rejects, Spelled};
 use super::uploads::Upload;
 use super::{JobContext, JobFailure, Work};
 use crate::domain::{Fact, Progress};
-use crate::ingest::{self, Format, IngestError, Kind, Mapping, Position, RowError, Rows, Source, UnpackLimits};
+use crate::ingest::{
+    self, Format, IngestError, Kind, Mapping, Position, Reading, RowError, Rows, Source, UnpackLimits, Vocabulary,
+};
 use crate::store::{Appended, Checkpoint, Store};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -89,6 +91,7 @@ pub struct ImportWork {
     /// What a compressed file may unpack to.
     pub unpack_limits: UnpackLimits,
     pub rejects: Arc<Rejects>,
+    pub vocabulary: Arc<Vocabulary>,
 }
 
 fn failed(code: &str, detail: impl ToString) -> JobFailure {
@@ -123,9 +126,9 @@ impl ImportWork {
         report.dry_run = request.dry_run;
         let path = upload.plain(context, self.unpack_limits).await?;
         let source = Source { path, kind: request.kind, format: request.format, mapping: request.mapping.clone() };
-        let now = context.job().created_at;
+        let reading = Reading { now: context.job().created_at, vocabulary: Arc::clone(&self.vocabulary) };
         let bad_file = |error: IngestError| upload.failure(&error);
-        let open = move || ingest::open(&source, position, now);
+        let open = move || ingest::open(&source, position, reading);
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| failed("internal", e))?;
         let mut rows = opened.map_err(bad_file)?;
         let total_bytes = rows.total_bytes();

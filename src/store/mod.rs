@@ -10,11 +10,11 @@ mod sqlite;
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
-    Customer, CustomerId, Fact, Job, JobId, Key, KeyId, Membership, Review, ReviewId, SegmentId, Segmentation,
-    SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
+    Customer, CustomerId, Event, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Order, Refund,
+    Review, ReviewId, SegmentId, Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What can go wrong with a store, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +49,8 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub enum Appended {
     /// It is new.
     Accepted,
-    /// A review with this id was there with other content: the newer replaces the older, time and all, and the older's vectors
-    /// are gone.
+    /// It stands in the place of one that was there with other content. (A review: time and all, and the older's vectors are
+    /// gone.)
     Replaced,
     /// The very same fact was there already; nothing changed.
     Duplicate,
@@ -70,6 +70,8 @@ pub struct Counts {
     pub customers: u64,
     pub reviews: u64,
     pub events: u64,
+    pub orders: u64,
+    pub items: u64,
 }
 
 /// A review with the number that orders it: ever growing within a store, new for a replaced review.
@@ -77,6 +79,36 @@ pub struct Counts {
 pub struct StoredReview {
     pub seq: i64,
     pub review: Review,
+}
+
+/// An event with the number that orders it, and the customer it counts for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    pub seq: i64,
+    pub customer: CustomerId,
+    /// `who` is the id it was told under; `told` is not kept with it.
+    pub event: Event,
+}
+
+/// An order with the number that orders it: ever growing within a store, new for a replaced order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredOrder {
+    pub seq: i64,
+    /// `customer` is the one it counts for.
+    pub order: Order,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRefund {
+    pub seq: i64,
+    pub refund: Refund,
+}
+
+/// An account that customers belong to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    pub id: GroupId,
+    pub traits: Map<String, Value>,
 }
 
 /// A review's vector under some model.
@@ -137,7 +169,15 @@ pub trait Store: Send + Sync {
     /// - A review whose id is there: same content → `Duplicate`, other content → `Replaced`. `time` is no content: a
     ///   review that is sent again without one, and so gets another moment, is the same review, and its first time stays.
     /// - An event whose id is there is `Duplicate`, whatever else it says (Segment's rule), for ever.
+    ///   What it tells beside (an order, a refund, a review) is appended with it by the rules of its own, or not at all.
     /// - Traits merge key by key, the later `time` wins for each key; `null` removes the key. Nothing new → `Duplicate`.
+    /// - An identify, alias or group call whose message id was seen before is `Duplicate` and changes nothing.
+    /// - An order whose id is there: same content → `Duplicate`; other content → `Replaced` where it was said later (at the
+    ///   same moment: where it is the greater one), else `Duplicate`. `time` is no content: the earliest stays.
+    /// - A refund whose id is there is `Duplicate`. An item follows the rule of orders.
+    /// - Ids that were tied count for one customer, under one of those ids, in whatever order the facts arrive: an anonymous id
+    ///   belongs to the known id that was named beside it at the earliest `time` (ties: the least id); an alias ties two ids
+    ///   for good; the customer's id is the one among them that was neither claimed nor aliased to another, the least of several.
     async fn append(
         &self,
         workspace: &WorkspaceId,
@@ -146,8 +186,9 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Appended>>;
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts>;
+    /// The customer that an id counts for, with what is known of all their ids.
     async fn customer(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<Option<Customer>>;
-    /// Customers after `after`, in byte order of their ids.
+    /// Customers (not the ids that count for others) after `after`, in byte order of their ids.
     async fn customers(
         &self,
         workspace: &WorkspaceId,
@@ -163,6 +204,35 @@ pub trait Store: Send + Sync {
         customer: &CustomerId,
         limit: usize,
     ) -> Result<Vec<StoredReview>>;
+
+    /// The log of merges after `seq`, by `seq`: each change of which customer an id counts for.
+    async fn merges(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<Merge>>;
+    /// Events with a `seq` above `after`, by `seq`.
+    async fn events(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredEvent>>;
+    /// A customer's events, newest `time` first, `seq` breaking ties; below `before` where it is given.
+    async fn customer_events(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        before: Option<(Timestamp, i64)>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>>;
+    /// Orders with a `seq` above `after`, by `seq`.
+    async fn orders(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredOrder>>;
+    /// A customer's orders, newest `time` first, `seq` breaking ties.
+    async fn customer_orders(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredOrder>>;
+    /// Refunds with a `seq` above `after`, by `seq`.
+    async fn refunds(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredRefund>>;
+    async fn item(&self, workspace: &WorkspaceId, id: &ItemId) -> Result<Option<Item>>;
+    /// Items after `after`, in byte order of their ids.
+    async fn items(&self, workspace: &WorkspaceId, after: Option<&ItemId>, limit: usize) -> Result<Vec<Item>>;
+    /// Accounts after `after`, in byte order of their ids.
+    async fn accounts(&self, workspace: &WorkspaceId, after: Option<&GroupId>, limit: usize) -> Result<Vec<Account>>;
 
     // ---- vectors
 

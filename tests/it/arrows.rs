@@ -34,7 +34,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("arrow_ipc", &["bulk"]),
     ("arrow_schema", &["bulk", "ingest/parquet.rs"]),
     ("parquet", &["bulk", "ingest/parquet.rs"]),
-    ("flate2", &["ingest/unpack.rs"]),
+    ("flate2", &["api", "ingest/unpack.rs"]),
     ("zstd", &["ingest/unpack.rs"]),
     ("ureq", &["cli", "embed"]),
 ];

@@ -17,3 +17,4 @@ mod server;
 mod shapes;
 mod story;
 mod support;
+mod tracking;

@@ -9,6 +9,7 @@ use clientele::embed::{
     Cut, EmbedError, Embedder, ModelInfo, ModelSettings, Models, Output, Pooling, Precision, SharedTokens, Token,
     TokenIds, Tokens,
 };
+use clientele::ingest::Vocabulary;
 use clientele::store::SqliteStore;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -241,6 +242,7 @@ pub async fn open(dir: &Path, limits: Limits, resume_jobs: bool) -> App {
         workspace: WorkspaceId::parse("default").unwrap(),
         resume_jobs,
         limits,
+        vocabulary: Arc::new(Vocabulary::standard()),
     };
     let store = SqliteStore::open(dir).unwrap();
     App::with(settings, Arc::new(store), Arc::new(models)).await.unwrap()

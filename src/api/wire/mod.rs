@@ -1,10 +1,12 @@
 //! What the API's JSON looks like. Domain values become these at the edge and nowhere else.
 
+mod activity;
 mod customers;
 mod embeddings;
 mod operations;
 mod segmentations;
 
+pub use activity::*;
 pub use customers::*;
 pub use embeddings::*;
 pub use operations::*;

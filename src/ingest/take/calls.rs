@@ -2,15 +2,20 @@
 
 use super::super::occurrence::{Occurrences, canonical};
 use super::super::record::{Record, Takes};
-use super::super::segment_spec;
-use super::super::{Mapping, RowError};
+use super::super::segment_spec::{Arrival, parse_call};
+use super::super::{Mapping, Reading, RowError};
 use super::and_more;
-use crate::domain::{Fact, Timestamp};
+use crate::domain::Fact;
 use serde_json::{Map, Value, json};
 
 /// Reads a call that a record was made into, or is. Its mistakes are told by the column that the part came from.
-pub(super) fn told(call: &Value, record: &Record, mapping: Option<&Mapping>, now: Timestamp) -> Result<Fact, RowError> {
-    segment_spec::parse_call(call, now).map_err(|errors| {
+pub(super) fn told(
+    call: &Value,
+    record: &Record,
+    mapping: Option<&Mapping>,
+    reading: &Reading,
+) -> Result<Fact, RowError> {
+    parse_call(call, Arrival::plain(&reading.vocabulary, reading.now)).map_err(|errors| {
         let n_more = errors.len().saturating_sub(1);
         let first = errors.into_iter().next().map(|error| (error.pointer, error.code, error.message));
         let (pointer, code, message) = first.unwrap_or_default();
@@ -56,7 +61,7 @@ pub(super) fn event(
     record: &Record,
     mapping: &Mapping,
     occurrences: &mut Occurrences,
-    now: Timestamp,
+    reading: &Reading,
 ) -> Result<Fact, RowError> {
     let customer = field(record, mapping.customer.as_ref(), Takes::WholeNumbers)?;
     let name = field(record, mapping.event.as_ref(), Takes::Numbers)?.or_else(|| mapping.event_name.clone());
@@ -75,7 +80,7 @@ pub(super) fn event(
     };
     let call = json!({"type": "track", "userId": customer, "event": name, "timestamp": time, "messageId": id,
         "properties": properties});
-    told(&call, record, Some(mapping), now)
+    told(&call, record, Some(mapping), reading)
 }
 
 /// A row as an `identify` call. What has no role is a trait.
@@ -83,7 +88,7 @@ pub(super) fn customer(
     record: &Record,
     mapping: &Mapping,
     occurrences: &mut Occurrences,
-    now: Timestamp,
+    reading: &Reading,
 ) -> Result<Fact, RowError> {
     let time = field(record, mapping.time.as_ref(), Takes::Numbers)?;
     let traits: Map<String, Value> = record.rest(&used(&[&mapping.customer, &mapping.time]))?;
@@ -95,5 +100,5 @@ pub(super) fn customer(
         }
     };
     let call = json!({"type": "identify", "userId": id, "timestamp": time, "traits": traits});
-    told(&call, record, Some(mapping), now)
+    told(&call, record, Some(mapping), reading)
 }

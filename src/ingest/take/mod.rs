@@ -10,8 +10,8 @@ mod reviews;
 use super::occurrence::Occurrences;
 use super::record::{Body, Record};
 use super::records::Records;
-use super::{Format, IngestError, Kind, Mapping, Row, RowError, Source, amount};
-use crate::domain::{Fact, Timestamp};
+use super::{Format, IngestError, Kind, Mapping, Reading, Row, RowError, Source, amount};
+use crate::domain::Fact;
 use orders::Orders;
 use serde_json::Value;
 
@@ -49,26 +49,26 @@ impl Taker {
     }
 
     /// The next row.
-    pub(super) fn next(&mut self, records: &mut dyn Records, now: Timestamp) -> Result<Option<Row>, IngestError> {
+    pub(super) fn next(&mut self, records: &mut dyn Records, reading: &Reading) -> Result<Option<Row>, IngestError> {
         if let Self::Orders(orders) = self {
-            return orders.next(records, now);
+            return orders.next(records, reading);
         }
         let Some(given) = records.next()? else { return Ok(None) };
         let fact = match &given.record {
-            Ok(record) => self.fact(record, now),
+            Ok(record) => self.fact(record, reading),
             Err(error) => Err(error.clone()),
         };
         let raw = if fact.is_ok() { Vec::new() } else { vec![given.raw_row()] };
         Ok(Some(Row { line: given.line, n_rows: 1, next: given.next, fact, raw }))
     }
 
-    fn fact(&mut self, record: &Record, now: Timestamp) -> Result<Fact, RowError> {
+    fn fact(&mut self, record: &Record, reading: &Reading) -> Result<Fact, RowError> {
         match self {
-            Self::Reviews(mapping) => reviews::review(record, mapping, now),
-            Self::Events(mapping, occurrences) => calls::event(record, mapping, occurrences, now),
-            Self::Customers(mapping, occurrences) => calls::customer(record, mapping, occurrences, now),
+            Self::Reviews(mapping) => reviews::review(record, mapping, reading.now),
+            Self::Events(mapping, occurrences) => calls::event(record, mapping, occurrences, reading),
+            Self::Customers(mapping, occurrences) => calls::customer(record, mapping, occurrences, reading),
             Self::Calls | Self::Orders(_) => match &record.body {
-                Body::Object(object) => calls::told(&Value::Object(object.clone()), record, None, now),
+                Body::Object(object) => calls::told(&Value::Object(object.clone()), record, None, reading),
                 Body::Cells { .. } => Err(record.error(None, "not_an_object", "a call is a JSON object")),
             },
         }

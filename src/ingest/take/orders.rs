@@ -4,9 +4,9 @@ use super::super::amount;
 use super::super::occurrence::{Occurrences, content_id};
 use super::super::record::{Record, Takes};
 use super::super::records::{Given, Records};
-use super::super::{IngestError, Mapping, Position, Row, RowError};
+use super::super::{IngestError, Mapping, Position, Reading, Row, RowError};
 use super::calls::{field, told};
-use crate::domain::{Fact, Timestamp};
+use crate::domain::Fact;
 use serde_json::{Map, Value, json};
 
 /// The most lines of an order.
@@ -51,7 +51,7 @@ impl Orders {
         Self { mapping, occurrences: Occurrences::default(), held: None }
     }
 
-    pub(super) fn next(&mut self, records: &mut dyn Records, now: Timestamp) -> Result<Option<Row>, IngestError> {
+    pub(super) fn next(&mut self, records: &mut dyn Records, reading: &Reading) -> Result<Option<Row>, IngestError> {
         let first = match self.held.take() {
             Some(held) => held,
             None => match records.next()? {
@@ -72,7 +72,7 @@ impl Orders {
         }
         let Group { line, n_rows, next, given, error } = group;
         let lines: Vec<&Record> = given.iter().filter_map(|given| given.record.as_ref().ok()).collect();
-        let fact = error.map_or_else(|| self.order(&lines, now), Err);
+        let fact = error.map_or_else(|| self.order(&lines, reading), Err);
         let raw = if fact.is_ok() { Vec::new() } else { given.iter().map(Given::raw_row).collect() };
         Ok(Some(Row { line, n_rows, next, fact, raw }))
     }
@@ -82,7 +82,7 @@ impl Orders {
         field(record, self.mapping.id.as_ref(), Takes::WholeNumbers).ok().flatten()
     }
 
-    fn order(&mut self, lines: &[&Record], now: Timestamp) -> Result<Fact, RowError> {
+    fn order(&mut self, lines: &[&Record], reading: &Reading) -> Result<Fact, RowError> {
         let Some(first) = lines.first() else {
             return Err(RowError { line: 0, column: None, code: "bad_json", message: "has no lines".to_owned() });
         };
@@ -111,7 +111,7 @@ impl Orders {
                 })?
             }
         };
-        told(&head.call(&id, products), first, Some(mapping), now)
+        told(&head.call(&id, products), first, Some(mapping), reading)
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn no_call_sees_or_touches_another_workspace(place: &dyn Place)
     // The same ids again, with other contents: all of it is new there.
     fill(&*store, &b, 2).await;
     assert_eq!(everything(&*store, &a).await, full, "the same ids in b changed a");
-    assert_eq!(store.counts(&b).await.unwrap(), Counts { customers: 3, reviews: 3, events: 1 });
+    assert_eq!(store.counts(&b).await.unwrap(), Counts { customers: 3, reviews: 3, events: 1, orders: 1, items: 1 });
     assert!(store.job(&b, job(1).id).await.unwrap().is_some_and(|job| job.request == json!(2)));
 }
 
