@@ -25,7 +25,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {
-    /// `reviews`, `events`, `customers` or `orders`.
+    /// `reviews`, `events`, `customers`, `orders` or `items`.
     kind: String,
     /// `csv`, `ndjson` or `parquet`. Compressed with gzip or zstd or not is told from the body itself.
     format: String,
@@ -59,6 +59,10 @@ pub struct ImportParams {
     price: Option<String>,
     /// … the item's category (orders).
     category: Option<String>,
+    /// … the item's name (items).
+    name: Option<String>,
+    /// … its description (items).
+    description: Option<String>,
     /// … the order's lines: a list of objects with `item`, `quantity`, `price` and `category`.
     lines: Option<String>,
     /// Parse and count, write nothing.
@@ -93,6 +97,8 @@ impl ImportParams {
             price: self.price,
             category: self.category,
             lines: self.lines,
+            name: self.name,
+            description: self.description,
         };
         mapping.check(kind, format).map_err(|error| ApiError::new(Code::InvalidField, error.to_string()))?;
         let mapping = Some(mapping).filter(|mapping| *mapping != Mapping::default());

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Import reviews, events, customers or orders from a file: CSV, NDJSON or Parquet.
+/// Import reviews, events, customers, orders or items from a file: CSV, NDJSON or Parquet.
 ///
 /// Interrupted, the same command goes on where it stopped: the file is known by its content. Rows that are wrong are told
 /// with their line and left out; all others are kept. Files compressed with gzip or zstd are taken as they are. The same file
@@ -25,10 +25,11 @@ use std::path::{Path, PathBuf};
   clientele import --kind events --customer user_id --event event --time timestamp clicks.csv.gz
   clientele import --kind events --customer student --event-name 'Lecture Rated' ratings.parquet
   clientele import --kind events --customer user_id --event event --rejects wrong.ndjson clicks.csv
+  clientele import --kind items --name Title --category 'Sub Category' --price Price --currency-code USD items.csv
   clientele import --kind customers --customer account_id accounts.csv
   clientele import --kind events --url http://127.0.0.1:7700 --key ck_… calls.ndjson")]
 pub struct ImportArgs {
-    /// reviews, events, customers or orders
+    /// reviews, events, customers, orders or items
     #[arg(long)]
     kind: String,
     /// csv, ndjson or parquet [default: by the file's name]
@@ -99,6 +100,12 @@ struct Columns {
     /// … with the item's category (orders)
     #[arg(long, value_name = "COL")]
     category: Option<String>,
+    /// … with the item's name (items)
+    #[arg(long, value_name = "COL")]
+    name: Option<String>,
+    /// … with its description (items)
+    #[arg(long, value_name = "COL")]
+    description: Option<String>,
     /// … with the order's lines: a JSON list of objects with item, quantity, price, category (orders)
     #[arg(long, value_name = "COL")]
     lines: Option<String>,
@@ -123,6 +130,8 @@ impl Columns {
             price: self.price.clone(),
             category: self.category.clone(),
             lines: self.lines.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
         }
     }
 }

@@ -37,7 +37,8 @@ fn facts(path: &Path, kind: Kind) -> Vec<Fact> {
         ..Mapping::default()
     };
     let format = Format::of_path(path).unwrap();
-    let source = Source { path: path.to_owned(), kind, format, mapping: Some(mapping) };
+    let source =
+        Source { path: path.to_owned(), kind, format, mapping: Some(mapping).filter(|_| kind == Kind::Reviews) };
     let reading = Reading { now: Timestamp::UNIX_EPOCH, vocabulary: Arc::new(Vocabulary::standard()) };
     let rows = open(&source, Position::default(), reading).unwrap();
     rows.map(|row| row.unwrap().fact.unwrap()).collect()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    #[error("there is no kind {found:?}; there are reviews, events, customers and orders")]
+    #[error("there is no kind {found:?}; there are reviews, events, customers, orders and items")]
     UnknownKind { found: String },
     #[error("there is no format {found:?}; there are csv, ndjson and parquet")]
     UnknownFormat { found: String },

@@ -50,6 +50,8 @@ pub enum Kind {
     Customers,
     /// One order a row, or one line of an order.
     Orders,
+    /// One entry of the catalogue a row: what has no role is an attribute.
+    Items,
 }
 
 impl Kind {
@@ -59,12 +61,13 @@ impl Kind {
             Self::Events => "events",
             Self::Customers => "customers",
             Self::Orders => "orders",
+            Self::Items => "items",
         }
     }
 
     /// Whether the columns that nobody named are kept as well.
     fn takes_all_columns(self) -> bool {
-        matches!(self, Self::Events | Self::Customers)
+        matches!(self, Self::Events | Self::Customers | Self::Items)
     }
 }
 
@@ -77,6 +80,7 @@ impl FromStr for Kind {
             "events" => Ok(Self::Events),
             "customers" => Ok(Self::Customers),
             "orders" => Ok(Self::Orders),
+            "items" => Ok(Self::Items),
             other => Err(IngestError::UnknownKind { found: other.to_owned() }),
         }
     }
@@ -172,6 +176,10 @@ pub struct Mapping {
     /// All lines of the order as JSON: a list of objects with `item`, `quantity`, `price` and `category`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// The event's name where no column holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_name: Option<String>,
@@ -198,6 +206,8 @@ impl Mapping {
             ("price", &self.price),
             ("category", &self.category),
             ("lines", &self.lines),
+            ("name", &self.name),
+            ("description", &self.description),
         ];
         all.into_iter().filter_map(|(role, name)| Some((role, name.as_deref()?)))
     }

@@ -251,7 +251,7 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), header in any::<bool>()) {
         let mut given = if header { b"customer,text,item,rating,time\n".to_vec() } else { Vec::new() };
         given.extend(bytes);
-        for kind in [Kind::Reviews, Kind::Events, Kind::Customers, Kind::Orders] {
+        for kind in [Kind::Reviews, Kind::Events, Kind::Customers, Kind::Orders, Kind::Items] {
             for format in [Format::Csv, Format::Ndjson] {
                 if let Ok(rows) = over(&given, &source(kind, format, mapping()), Position::default()) {
                     let n_lines = given.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
@@ -464,7 +464,7 @@ fn a_file_that_is_not_there_or_is_a_folder_is_an_error_that_names_it() {
 
 #[test]
 fn kinds_and_formats_read_back_and_a_path_tells_its_format() {
-    for kind in [Kind::Reviews, Kind::Events, Kind::Customers, Kind::Orders] {
+    for kind in [Kind::Reviews, Kind::Events, Kind::Customers, Kind::Orders, Kind::Items] {
         assert_eq!(kind.name().parse::<Kind>().unwrap(), kind);
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
     }
@@ -486,7 +486,7 @@ fn kinds_and_formats_read_back_and_a_path_tells_its_format() {
     }
     assert_eq!(
         "poems".parse::<Kind>().unwrap_err().to_string(),
-        "there is no kind \"poems\"; there are reviews, events, customers and orders"
+        "there is no kind \"poems\"; there are reviews, events, customers, orders and items"
     );
 }
 

@@ -44,7 +44,7 @@ pub(super) fn field(record: &Record, name: Option<&String>, takes: Takes) -> Res
 }
 
 /// The columns that have a role of their own.
-fn used<'a>(names: &[&'a Option<String>]) -> Vec<&'a str> {
+pub(super) fn used<'a>(names: &[&'a Option<String>]) -> Vec<&'a str> {
     names.iter().filter_map(|name| name.as_deref()).collect()
 }
 

@@ -4,6 +4,7 @@
 //! is imported and one that was sent mean the same.
 
 mod calls;
+mod items;
 mod orders;
 mod reviews;
 
@@ -23,6 +24,7 @@ pub(super) enum Taker {
     Events(Mapping, Occurrences),
     Customers(Mapping, Occurrences),
     Orders(Box<Orders>),
+    Items(Mapping),
 }
 
 impl Taker {
@@ -35,13 +37,14 @@ impl Taker {
             Kind::Events => Self::Events(mapping, Occurrences::default()),
             Kind::Customers => Self::Customers(mapping, Occurrences::default()),
             Kind::Orders => Self::Orders(Box::new(Orders::new(mapping))),
+            Kind::Items => Self::Items(mapping),
         })
     }
 
     /// Whether a row's id may depend on the rows before it: then reading goes on by reading those again.
     pub(super) fn remembers(&self) -> bool {
         match self {
-            Self::Reviews(_) | Self::Calls => false,
+            Self::Reviews(_) | Self::Calls | Self::Items(_) => false,
             Self::Events(mapping, _) => mapping.id.is_none(),
             Self::Customers(mapping, _) => mapping.customer.is_none(),
             Self::Orders(_) => true,
@@ -67,6 +70,7 @@ impl Taker {
             Self::Reviews(mapping) => reviews::review(record, mapping, reading.now),
             Self::Events(mapping, occurrences) => calls::event(record, mapping, occurrences, reading),
             Self::Customers(mapping, occurrences) => calls::customer(record, mapping, occurrences, reading),
+            Self::Items(mapping) => items::item(record, mapping, reading),
             Self::Calls | Self::Orders(_) => match &record.body {
                 Body::Object(object) => calls::told(&Value::Object(object.clone()), record, None, reading),
                 Body::Cells { .. } => Err(record.error(None, "not_an_object", "a call is a JSON object")),
@@ -98,12 +102,18 @@ pub(super) fn check(mapping: &Mapping, kind: Kind, format: Format) -> Result<(),
         ),
         // Without an id of their own they are told apart by their content.
         Kind::Customers => Ok(()),
+        Kind::Items => needs(has(&mapping.id) || has(&mapping.name), "which column holds the `id`, or the `name`"),
         Kind::Orders => {
             needs(has(&mapping.customer), "which column holds the `customer`")?;
             let priced = has(&mapping.lines) || has(&mapping.price) && has(&mapping.item);
             needs(has(&mapping.total) || priced, "which column holds the `total`, or the `price` and the `item`")
         }
     }
+}
+
+/// The column that has a role.
+fn column_of<'a>(mapping: &'a Mapping, role: &str) -> Option<&'a str> {
+    mapping.names().find(|(name, _)| *name == role).map(|(_, column)| column)
 }
 
 fn and_more(message: String, n_more: usize) -> String {
