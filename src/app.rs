@@ -3,9 +3,9 @@
 use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
-use crate::ingest::Vocabulary;
+use crate::ingest::{UnpackLimits, Vocabulary};
 use crate::intake::Intake;
-use crate::jobs::{EraseWork, FitWork, ImportWork, Jobs, Work};
+use crate::jobs::{EraseWork, FitWork, ImportWork, Jobs, Rejects, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{SqliteStore, Store, StoreError};
 use anyhow::Context;
@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What a process of the service is made with.
 #[derive(Debug, Clone)]
@@ -63,9 +63,15 @@ impl App {
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
         let intake = Arc::new(Intake::new(Arc::clone(&store)));
+        let rejects = Arc::new(
+            Rejects::open(settings.data_dir.join("rejects")).context("the folder of rejected rows cannot be made")?,
+        );
+        keep_sweeping(&rejects);
         let import = ImportWork {
             intake: Arc::clone(&intake),
             uploads_dir: uploads_dir.clone(),
+            unpack_limits: UnpackLimits::default(),
+            rejects: Arc::clone(&rejects),
             vocabulary: Arc::clone(&settings.vocabulary),
         };
         let works: Vec<(JobKind, Arc<dyn Work>)> = vec![
@@ -90,6 +96,7 @@ impl App {
             access: Arc::new(Access::new(settings.loopback)),
             metrics: metrics_handle()?,
             limits: settings.limits,
+            rejects,
             vocabulary: settings.vocabulary,
             uploads_dir,
         };
@@ -129,13 +136,29 @@ fn metrics_handle() -> anyhow::Result<PrometheusHandle> {
     Ok(HANDLE.get_or_init(|| handle).clone())
 }
 
+/// Rejected rows are personal data with an end: looked for now and every hour, as long as the service is there.
+fn keep_sweeping(rejects: &Arc<Rejects>) {
+    let rejects = Arc::downgrade(rejects);
+    tokio::spawn(async move {
+        let mut hours = tokio::time::interval(Duration::from_secs(60 * 60));
+        loop {
+            hours.tick().await;
+            let Some(rejects) = rejects.upgrade() else { return };
+            rejects.sweep(SystemTime::now());
+        }
+    });
+}
+
 /// Uploads whose job is not there (a crash between the two) are of no use to anybody.
 async fn remove_orphans(store: &dyn Store, uploads_dir: &Path) -> Result<(), StoreError> {
     let wanted: HashSet<String> =
         store.unfinished_jobs().await?.into_iter().map(|(_, job)| job.id.to_string()).collect();
     let Ok(entries) = std::fs::read_dir(uploads_dir) else { return Ok(()) };
     for entry in entries.flatten() {
-        if !wanted.contains(&*entry.file_name().to_string_lossy())
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // What an upload unpacks to has its name and an ending more.
+        let job = name.split_once('.').map_or(&*name, |(job, _)| job);
+        if !wanted.contains(job)
             && let Err(error) = std::fs::remove_file(entry.path())
         {
             tracing::warn!(%error, "a left-over upload could not be removed");

@@ -30,7 +30,7 @@ pub use problem::{ApiError, Code, Problem, ProblemField, TABLE};
 use crate::embed::Models;
 use crate::ingest::Vocabulary;
 use crate::intake::Intake;
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Rejects};
 use crate::segment::Snapshots;
 use crate::store::Store;
 use auth::KeyScheme;
@@ -57,6 +57,8 @@ pub struct ApiState {
     pub vocabulary: Arc<Vocabulary>,
     /// Where uploads wait for their import job.
     pub uploads_dir: PathBuf,
+    /// The rows that imports left out.
+    pub rejects: Arc<Rejects>,
 }
 
 /// What a request may cost.
@@ -109,6 +111,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(items::create_items))
         .routes(routes!(items::get_item))
         .routes(routes!(imports::create_import))
+        .routes(routes!(imports::get_rejects))
         .routes(routes!(customers::workspace))
         .routes(routes!(customers::list_customers))
         .routes(routes!(customers::get_customer, privacy::erase_customer))

@@ -46,7 +46,7 @@ pub struct Cli {
 enum Command {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
-    Import(import::ImportArgs),
+    Import(Box<import::ImportArgs>),
     Fit(fit::FitArgs),
     Export(export::ExportArgs),
     Lookup(lookup::LookupArgs),

@@ -28,15 +28,17 @@ fn hashes(settings: ShopSettings) -> [[u8; 32]; 3] {
 fn facts(path: &Path, kind: Kind) -> Vec<Fact> {
     let name = |text: &str| Some(text.to_owned());
     let mapping = Mapping {
-        customer: "customer_id".to_owned(),
-        text: "text".to_owned(),
+        customer: name("customer_id"),
+        text: name("text"),
         id: name("review_id"),
         item: name("item_id"),
         rating: name("rating"),
         time: name("time"),
+        ..Mapping::default()
     };
     let format = Format::of_path(path).unwrap();
-    let source = Source { path: path.to_owned(), kind, format, mapping: Some(mapping) };
+    let source =
+        Source { path: path.to_owned(), kind, format, mapping: Some(mapping).filter(|_| kind == Kind::Reviews) };
     let reading = Reading { now: Timestamp::UNIX_EPOCH, vocabulary: Arc::new(Vocabulary::standard()) };
     let rows = open(&source, Position::default(), reading).unwrap();
     rows.map(|row| row.unwrap().fact.unwrap()).collect()

@@ -3,10 +3,13 @@
 mod erase;
 mod fit;
 mod import;
+mod rejects;
+mod uploads;
 
 pub use erase::{EraseRequest, EraseWork};
 pub use fit::{FitRequest, FitWork};
 pub use import::{ImportReport, ImportRequest, ImportWork};
+pub use rejects::Rejects;
 
 use crate::domain::{Job, JobId, JobKind, JobState, Progress, Timestamp, WorkspaceId};
 use crate::store::{Result, Store, StoreError};

@@ -33,7 +33,7 @@ fn found_in(dir: &Path) -> Vec<String> {
 async fn leave_traces(service: &Service) {
     service.with_customers(60).await;
     let batch: Vec<Value> = [
-        json!({"type": "identify", "userId": CANARY, "traits": {"nickname": CANARY}}),
+        json!({"type": "identify", "userId": CANARY, "traits": {"colour": CANARY}}),
         json!({"type": "track", "userId": CANARY, "anonymousId": format!("anon-{CANARY}"), "event": "seen", "properties": {"note": CANARY}}),
         json!({"type": "track", "userId": CANARY, "event": "Order Completed", "properties": {"order_id": CANARY, "total": 5,
             "products": [{"product_id": CANARY, "price": 5}]}}),
@@ -116,7 +116,7 @@ async fn an_export_holds_everything_that_was_told() {
     assert!(export.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
     let export = export.json();
     assert_eq!(export["customer"]["customer_id"], CANARY);
-    assert_eq!(export["customer"]["traits"]["nickname"], CANARY);
+    assert_eq!(export["customer"]["traits"]["colour"], CANARY);
     let lengths =
         ["events", "reviews", "orders", "refunds", "segments"].map(|part| export[part].as_array().unwrap().len());
     assert_eq!(lengths, [4, 5, 1, 1, 1]);
