@@ -73,13 +73,29 @@ unit: web
 	@if command -v cargo-nextest >/dev/null; then $(CARGO) nextest run --locked --no-fail-fast; else $(CARGO) test --locked --no-fail-fast; fi
 	$(CARGO) test --locked --doc
 
-# The real OpenAI and huggingface_hub clients against the program; skipped by name where the default model is not there.
-clients: models .venv-clients/.installed ## The embedding routes with the clients they are for
+# The real OpenAI, huggingface_hub, Segment and RudderStack clients against the program; what is not to be had is skipped by name.
+clients: models .venv-clients/.installed tracking-clients ## The routes made for existing clients, with those clients
 	.venv-clients/bin/python tests/clients/test_clients.py
+	.venv-clients/bin/python tests/clients/tracking.py
 
 .venv-clients/.installed: tests/clients/requirements.txt
 	$(PYTHON) -m venv .venv-clients
 	.venv-clients/bin/pip install --quiet --requirement tests/clients/requirements.txt
+	touch $@
+
+# Those that cannot be installed are tried again the next time; the tests say which are missing, and fail for it where CI=true.
+.PHONY: tracking-clients
+tracking-clients: .venv-clients/.installed
+	@$(MAKE) --no-print-directory .venv-clients/.tracking || echo "clients: segment-analytics-python could not be installed"
+	@$(MAKE) --no-print-directory tests/clients/node/node_modules/.installed \
+		|| echo "clients: @segment/analytics-node and @rudderstack/rudder-sdk-node could not be installed"
+
+.venv-clients/.tracking: tests/clients/requirements-tracking.txt
+	.venv-clients/bin/pip install --quiet --requirement tests/clients/requirements-tracking.txt
+	touch $@
+
+tests/clients/node/node_modules/.installed: tests/clients/node/package-lock.json
+	cd tests/clients/node && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 doc: web
@@ -133,4 +149,4 @@ bench-redaction: web .venv-bench-redaction/.installed ## Finding personal data b
 
 clean: ## Remove what was built; models and the demo's folder stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed .venv-clients .venv-cuda .venv-bench-redaction
+	rm -rf web/dist web/node_modules tests/clients/node/node_modules .venv-bench .venv-bench-embed .venv-clients .venv-cuda .venv-bench-redaction

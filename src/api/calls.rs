@@ -29,6 +29,8 @@ pub struct Call {
     messageId: Option<String>,
     /// When it happened, by the sender's clock; with `sentAt` that clock is set right.
     timestamp: Option<String>,
+    /// What stands for `timestamp` where there is none.
+    originalTimestamp: Option<String>,
     sentAt: Option<String>,
     /// `track`: what happened.
     event: Option<String>,

@@ -22,6 +22,9 @@ pub const MAX_BATCH_BYTES: usize = 500 * 1024;
 /// The most calls in a batch.
 pub const MAX_BATCH_CALLS: usize = 2_500;
 
+/// Where a call says when it happened; the first that does is believed.
+const TIMES: [&str; 2] = ["timestamp", "originalTimestamp"];
+
 /// A call's type, as its route and its `type` name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallKind {
@@ -170,10 +173,10 @@ impl Call<'_> {
     }
 
     /// `timestamp` by the service's clock: the sender's may be off by what `sentAt` shows (the spec's rule:
-    /// timestamp = receivedAt − (sentAt − timestamp as sent)).
+    /// timestamp = receivedAt − (sentAt − timestamp as sent)). RudderStack's clients say it as `originalTimestamp`.
     fn time(&mut self) -> Option<Timestamp> {
         let arrival = self.arrival;
-        let said = self.take(|call| moment(call, "timestamp"))?;
+        let said = self.take(|call| TIMES.iter().find_map(|name| moment(call, name).transpose()).transpose())?;
         let sent_at = self.take(|call| moment(call, "sentAt"))?.or(arrival.sent_at);
         let Some(said) = said else { return Some(arrival.received_at) };
         let Some(sent_at) = sent_at.filter(|_| arrival.corrects_clock) else { return Some(said) };
@@ -187,7 +190,7 @@ impl Call<'_> {
         let mut call = Value::Object(self.call.clone());
         call.sort_all_objects();
         hash.update(call.to_string());
-        if !self.call.contains_key("timestamp") {
+        if !TIMES.iter().any(|name| self.call.contains_key(*name)) {
             hash.update(self.arrival.received_at.as_microsecond().to_le_bytes());
         }
         let digest: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();

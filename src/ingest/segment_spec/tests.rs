@@ -150,6 +150,24 @@ fn what_a_batch_says_holds_for_calls_that_do_not_say_it() {
     assert!(!event(&bare, Arrival::plain(&vocabulary, NOW)).properties.contains_key(context::PROPERTY));
 }
 
+#[test]
+fn a_call_without_a_timestamp_happened_at_its_original_timestamp() {
+    let vocabulary = Vocabulary::standard();
+    let moment = |seconds| Timestamp::from_second(seconds).unwrap();
+    let call = |name: &str| json!({"type": "track", "userId": "c", "event": "e", name: moment(100).to_string(), "sentAt": moment(130).to_string()});
+    let arrival = Arrival { corrects_clock: true, ..Arrival::plain(&vocabulary, moment(1_130)) };
+    for name in TIMES {
+        assert_eq!(event(&call(name), arrival).time, moment(1_100), "{name}");
+    }
+    let mut both = call("originalTimestamp");
+    both["timestamp"] = json!(moment(90).to_string());
+    assert_eq!(event(&both, arrival).time, moment(1_090));
+    let later = Arrival { received_at: moment(2_000), ..arrival };
+    assert_eq!(event(&call("originalTimestamp"), arrival).id, event(&call("originalTimestamp"), later).id);
+    let errors = read(&json!({"type": "track", "userId": "c", "event": "e", "originalTimestamp": "then"})).unwrap_err();
+    assert_eq!((errors[0].pointer.as_str(), errors[0].code), ("/originalTimestamp", "invalid_time"));
+}
+
 proptest! {
     #[test]
     fn a_clock_that_is_off_is_set_right(said in 0..2_000_000_000_i64, late in 0..90_000_i64, off in -900_000..900_000_i64) {
