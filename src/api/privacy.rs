@@ -12,6 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Events read at a time.
 const PAGE: usize = 1_000;
@@ -72,12 +73,26 @@ pub async fn erase_customer(
     let erased = state.store.erase_customer(&caller.workspace, &id, now).await?.ok_or_else(|| unknown(&id))?;
     state.models.purge_texts(&erased.texts);
     state.snapshots.forget(&caller.workspace, &erased.ids);
+    forget_rejects(&state, &erased.ids).await?;
     // The job must not bring the id back: it knows its hash.
     let hash = Sha256::digest(id.as_str()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let request = EraseRequest { customer_sha256: hash, erased_at: now, removed: erased.removed };
     let request = serde_json::to_value(request).map_err(|e| ApiError::new(Code::Internal, e.to_string()))?;
     let job = state.jobs.submit(&caller.workspace, JobAsk::new(JobKind::Erase, request)).await?;
     Ok(accepted(job))
+}
+
+async fn forget_rejects(state: &ApiState, ids: &[CustomerId]) -> ApiResult<()> {
+    let (rejects, ids) = (Arc::clone(&state.rejects), ids.to_vec());
+    let forget = move || rejects.forget(&ids.iter().map(CustomerId::as_str).collect::<Vec<_>>());
+    match tokio::task::spawn_blocking(forget).await {
+        Ok(Ok(())) => Ok(()),
+        _ => {
+            let detail =
+                "the customer is erased, but rejected rows of imports could not be searched; they go after seven days";
+            Err(ApiError::new(Code::StoreUnavailable, detail))
+        }
+    }
 }
 
 /// Let an erased id come back: facts about it are kept again from now on.

@@ -7,7 +7,7 @@ use crate::domain::JobId;
 use crate::ingest::{RawRow, RowError};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -121,6 +121,32 @@ impl Rejects {
         Ok((kept.len() + marker.len() + rest + 1) as u64)
     }
 
+    /// Overwrites every row that names one of these ids, in place: an import that is at work counts on the files' lengths.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn forget(&self, ids: &[&str]) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.folder)? {
+            let mut file = OpenOptions::new().read(true).write(true).open(entry?.path())?;
+            let mut at = 0;
+            let mut line = Vec::new();
+            let mut reader = BufReader::new(file.try_clone()?);
+            while reader.read_until(b'\n', &mut line)? > 0 {
+                if ids.iter().any(|id| names(&line, id)) {
+                    file.seek(SeekFrom::Start(at))?;
+                    file.write_all(&erased(line.len()))?;
+                    // Both share one place in the file.
+                    file.seek(SeekFrom::Start(at + line.len() as u64))?;
+                    reader = BufReader::new(file.try_clone()?);
+                }
+                at += line.len() as u64;
+                line.clear();
+            }
+            file.sync_all()?;
+        }
+        Ok(())
+    }
+
     /// Removes the files that are too old.
     pub fn sweep(&self, now: SystemTime) {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
@@ -136,6 +162,25 @@ impl Rejects {
             tracing::warn!(%error, "rejected rows that are too old to keep could not be removed");
         }
     }
+}
+
+/// Whether the id stands in the line by itself, not as a part of another word.
+fn names(line: &[u8], id: &str) -> bool {
+    let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let spelled = serde_json::to_string(id).unwrap_or_default();
+    let id = spelled.trim_matches('"').as_bytes();
+    let starts = line.windows(id.len().max(1)).enumerate().filter(|(_, window)| *window == id).map(|(at, _)| at);
+    starts
+        .into_iter()
+        .any(|at| !is_word(at.checked_sub(1).and_then(|at| line.get(at))) && !is_word(line.get(at + id.len())))
+}
+
+/// A line of this length that says that it was erased.
+fn erased(n_bytes: usize) -> Vec<u8> {
+    let mut line = br#"{"is_erased":true}"#.to_vec();
+    line.resize(n_bytes.saturating_sub(1), b' ');
+    line.push(b'\n');
+    line
 }
 
 /// As many whole lines as fit.
@@ -179,6 +224,23 @@ mod tests {
         let lines = lines(&rejects.find(job).unwrap());
         assert_eq!(lines.iter().map(|line| line["line"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         assert_eq!((&lines[0]["raw"], &lines[0]["code"]), (&Value::from("c,\"é\"\n"), &Value::from("missing_field")));
+    }
+
+    #[test]
+    fn rows_of_the_erased_are_overwritten_and_the_others_stay() {
+        let (_dir, rejects, job) = opened();
+        let mut rows = Spelled::default();
+        let raws = ["ann,\"x\"", "joanna,x", "bob,ann", "eve,\"q\"\n", "ann9,x"];
+        for (line, raw) in (1..).zip(raws) {
+            let error = RowError { line, column: None, code: "missing_field", message: "is empty".into() };
+            rows.add(&error, &[RawRow { line, text: raw.into(), is_cut: false }]);
+        }
+        let length = rejects.append(job, 0, &rows).unwrap();
+        rejects.forget(&["ann", "eve"]).unwrap();
+        let path = rejects.find(job).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), length, "an import at work goes on where it was");
+        let erased: Vec<_> = lines(&path).iter().map(|line| line["is_erased"] == true).collect();
+        assert_eq!(erased, [true, false, true, true, false]);
     }
 
     #[test]

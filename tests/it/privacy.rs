@@ -48,6 +48,10 @@ async fn leave_traces(service: &Service) {
         let ask = json!({"customer_id": CANARY, "text": format!("{text} {i}"), "item_id": CANARY});
         assert_eq!(service.post("/v1/reviews", ask).await.status, StatusCode::CREATED);
     }
+    let rows = format!("customer,text\n{CANARY},\n{CANARY},  \n");
+    let path = "/v1/imports?kind=reviews&format=csv&customer=customer&text=text";
+    let accepted = service.raw(Method::POST, path, rows).await;
+    assert_eq!(service.finished(&accepted).await["result"]["rejected"], 2);
     let job = service.fit("needs", json!({ "k": 3 })).await;
     assert_eq!(job["state"], "succeeded", "{job}");
 }
