@@ -5,8 +5,12 @@
 
 #[cfg(test)]
 mod contract;
+mod place;
+mod postgres;
 mod sqlite;
 
+pub use place::StorePlace;
+pub use postgres::{PostgresStore, PostgresUrl};
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
@@ -198,6 +202,16 @@ pub trait Store: Send + Sync {
     /// segmentation's `live_version` moved, all in one step. `version.number` must be one above the highest there is, else
     /// `Conflict` and nothing changed. `version.state` is ignored and becomes `Live`.
     async fn publish(&self, workspace: &WorkspaceId, version: &Version, members: &[Membership]) -> Result<()>;
+    /// A number that grows with every publish in any workspace and stays otherwise: whether another process has published since
+    /// is one cheap question.
+    async fn publications(&self) -> Result<u64> {
+        let mut n = 0;
+        for workspace in self.workspaces().await? {
+            let live = self.segmentations(&workspace.id).await?;
+            n += live.iter().filter_map(|segmentation| segmentation.live_version).map(u64::from).sum::<u64>();
+        }
+        Ok(n)
+    }
     /// A version with its segments. (All fields, `centre` and `centroids` bit by bit.)
     async fn version(&self, workspace: &WorkspaceId, name: &SegmentationName, number: u32) -> Result<Option<Version>>;
     /// All versions of a segmentation, newest first.

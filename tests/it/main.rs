@@ -13,6 +13,7 @@ mod embeddings;
 mod jobs;
 mod program;
 mod queue;
+mod replicas;
 mod server;
 mod shapes;
 mod story;

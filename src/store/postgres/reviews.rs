@@ -1,0 +1,83 @@
+//! Reviews read back: ordered by `seq`, or a customer's by time.
+
+use super::columns::{Moment, Text, Words, get, limit};
+use super::statements::rows;
+use crate::domain::{CustomerId, Review, ReviewText, WorkspaceId};
+use crate::store::{Result, StoreError, StoredReview};
+use deadpool_postgres::GenericClient;
+use tokio_postgres::Row;
+
+/// What [`stored_review`] reads, in its order.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, review_id, external_id, text, item, rating, review.time
+             FROM workspace JOIN review ON review.workspace_id = workspace.id JOIN customer ON customer.id = customer_id ",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn page(
+    db: &impl GenericClient,
+    workspace: &WorkspaceId,
+    after: i64,
+    n_reviews: usize,
+) -> Result<Vec<StoredReview>> {
+    let page = rows(
+        db,
+        select!("WHERE slug = $1 AND seq > $2 ORDER BY seq LIMIT $3"),
+        &[&workspace.as_str(), &after, &limit(n_reviews)],
+    )
+    .await?;
+    page.iter().map(stored_review).collect()
+}
+
+pub(super) async fn of_customer(
+    db: &impl GenericClient,
+    workspace: &WorkspaceId,
+    customer: &CustomerId,
+    n_reviews: usize,
+) -> Result<Vec<StoredReview>> {
+    let page = rows(
+        db,
+        select!(
+            "WHERE slug = $1 AND customer.workspace_id = workspace.id AND external_id = $2
+             ORDER BY review.time DESC, seq DESC LIMIT $3"
+        ),
+        &[&workspace.as_str(), &customer.as_str(), &limit(n_reviews)],
+    )
+    .await?;
+    page.iter().map(stored_review).collect()
+}
+
+/// Those after `after` that have no vector under this model. The finished ones at the beginning are stepped over.
+pub(super) async fn without_vector(
+    db: &impl GenericClient,
+    workspace: &WorkspaceId,
+    model: &str,
+    after: i64,
+    n_reviews: usize,
+) -> Result<Vec<StoredReview>> {
+    let page = rows(
+        db,
+        select!(
+            "LEFT JOIN embedding_model m ON m.workspace_id = workspace.id AND fingerprint = $2
+             WHERE slug = $1 AND seq > greatest($3, coalesce(complete_through, 0))
+               AND NOT EXISTS (SELECT 1 FROM review_vector v WHERE v.model_id = m.id AND v.seq = review.seq)
+             ORDER BY seq LIMIT $4"
+        ),
+        &[&workspace.as_str(), &Words::of(model), &after, &limit(n_reviews)],
+    )
+    .await?;
+    page.iter().map(stored_review).collect()
+}
+
+fn stored_review(row: &Row) -> Result<StoredReview> {
+    let (Text(id), Text(customer), Moment(time)) = (get(row, 1)?, get(row, 2)?, get(row, 6)?);
+    let text = ReviewText::parse(&get::<Words<'static>>(row, 3)?.0);
+    let text = text.map_err(|_| StoreError::Corrupt("a review has no words".into()))?;
+    let item = get::<Option<Words<'static>>>(row, 4)?.map(Words::owned);
+    let review = Review { id, customer, text, item, rating: get(row, 5)?, time };
+    Ok(StoredReview { seq: get(row, 0)?, review })
+}
