@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients bench-segments bench-embedding bench-embed bench-lookup clean
+.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients bench-segments bench-embedding bench-embed bench-lookup bench-redaction clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -78,13 +78,29 @@ unit: web
 	else echo "unit: there is no PostgreSQL; its tests are skipped"; $$run; fi
 	$(CARGO) test --locked --doc
 
-# The real OpenAI and huggingface_hub clients against the program; skipped by name where the default model is not there.
-clients: models .venv-clients/.installed ## The embedding routes with the clients they are for
+# The real OpenAI, huggingface_hub, Segment and RudderStack clients against the program; what is not to be had is skipped by name.
+clients: models .venv-clients/.installed tracking-clients ## The routes made for existing clients, with those clients
 	.venv-clients/bin/python tests/clients/test_clients.py
+	.venv-clients/bin/python tests/clients/tracking.py
 
 .venv-clients/.installed: tests/clients/requirements.txt
 	$(PYTHON) -m venv .venv-clients
 	.venv-clients/bin/pip install --quiet --requirement tests/clients/requirements.txt
+	touch $@
+
+# Those that cannot be installed are tried again the next time; the tests say which are missing, and fail for it where CI=true.
+.PHONY: tracking-clients
+tracking-clients: .venv-clients/.installed
+	@$(MAKE) --no-print-directory .venv-clients/.tracking || echo "clients: segment-analytics-python could not be installed"
+	@$(MAKE) --no-print-directory tests/clients/node/node_modules/.installed \
+		|| echo "clients: @segment/analytics-node and @rudderstack/rudder-sdk-node could not be installed"
+
+.venv-clients/.tracking: tests/clients/requirements-tracking.txt
+	.venv-clients/bin/pip install --quiet --requirement tests/clients/requirements-tracking.txt
+	touch $@
+
+tests/clients/node/node_modules/.installed: tests/clients/node/package-lock.json
+	cd tests/clients/node && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 doc: web
@@ -108,6 +124,15 @@ bench-embed: web .venv-bench-embed/.installed ## Embedding speed and agreement b
 bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 	$(PYTHON) benches/lookup.py
 
+bench-redaction: web .venv-bench-redaction/.installed ## Finding personal data beside Microsoft Presidio on the labelled set
+	$(CARGO) build --release --locked --example redact_texts
+	.venv-bench-redaction/bin/python benches/redaction/bench.py target/release/examples/redact_texts
+
+.venv-bench-redaction/.installed: benches/redaction/requirements.txt
+	$(PYTHON) -m venv .venv-bench-redaction
+	.venv-bench-redaction/bin/pip install --quiet --requirement benches/redaction/requirements.txt
+	touch $@
+
 .venv-cuda/.installed: tools/cuda-requirements.txt
 	$(PYTHON) -m venv .venv-cuda
 	.venv-cuda/bin/pip install --quiet --requirement tools/cuda-requirements.txt
@@ -129,4 +154,4 @@ bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 
 clean: ## Remove what was built; models and the demo's folder stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules .venv-bench .venv-bench-embed .venv-clients .venv-cuda
+	rm -rf web/dist web/node_modules tests/clients/node/node_modules .venv-bench .venv-bench-embed .venv-clients .venv-cuda .venv-bench-redaction

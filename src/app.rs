@@ -3,7 +3,9 @@
 use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
-use crate::jobs::{FitWork, ImportWork, Jobs, Work};
+use crate::ingest::{UnpackLimits, Vocabulary};
+use crate::intake::Intake;
+use crate::jobs::{EraseWork, FitWork, ImportWork, Jobs, Rejects, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{PostgresStore, SqliteStore, Store, StoreError, StorePlace};
 use anyhow::Context;
@@ -12,7 +14,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
@@ -30,6 +32,8 @@ pub struct AppSettings {
     /// Take up jobs that an earlier process left unfinished.
     pub resume_jobs: bool,
     pub limits: Limits,
+    /// What events mean.
+    pub vocabulary: Arc<Vocabulary>,
 }
 
 /// How often a process asks a store that others share whether they have published.
@@ -82,9 +86,23 @@ impl App {
             is_shared.then(|| tokio::spawn(follow(Arc::clone(&store), Arc::clone(&snapshots), publications)));
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
-        let import = ImportWork { store: Arc::clone(&store), uploads_dir: uploads_dir.clone() };
-        let works: Vec<(JobKind, Arc<dyn Work>)> =
-            vec![(JobKind::Import, Arc::new(import)), (JobKind::Fit, Arc::new(FitWork(fitter)))];
+        let intake = Arc::new(Intake::new(Arc::clone(&store)));
+        let rejects = Arc::new(
+            Rejects::open(settings.data_dir.join("rejects")).context("the folder of rejected rows cannot be made")?,
+        );
+        keep_sweeping(&rejects);
+        let import = ImportWork {
+            intake: Arc::clone(&intake),
+            uploads_dir: uploads_dir.clone(),
+            unpack_limits: UnpackLimits::default(),
+            rejects: Arc::clone(&rejects),
+            vocabulary: Arc::clone(&settings.vocabulary),
+        };
+        let works: Vec<(JobKind, Arc<dyn Work>)> = vec![
+            (JobKind::Import, Arc::new(import)),
+            (JobKind::Fit, Arc::new(FitWork(fitter))),
+            (JobKind::Erase, Arc::new(EraseWork { store: Arc::clone(&store) })),
+        ];
         let jobs = Arc::new(Jobs::start(Arc::clone(&store), works));
         remove_orphans(&*store, &uploads_dir).await?;
         if settings.resume_jobs {
@@ -95,12 +113,15 @@ impl App {
         }
         let state = ApiState {
             store,
+            intake,
             models,
             snapshots,
             jobs,
             access: Arc::new(Access::new(settings.loopback)),
             metrics: metrics_handle()?,
             limits: settings.limits,
+            rejects,
+            vocabulary: settings.vocabulary,
             uploads_dir,
         };
         Ok(Self { router: api::router(state.clone()), state, follower })
@@ -160,13 +181,29 @@ fn metrics_handle() -> anyhow::Result<PrometheusHandle> {
     Ok(HANDLE.get_or_init(|| handle).clone())
 }
 
+/// Rejected rows are personal data with an end: looked for now and every hour, as long as the service is there.
+fn keep_sweeping(rejects: &Arc<Rejects>) {
+    let rejects = Arc::downgrade(rejects);
+    tokio::spawn(async move {
+        let mut hours = tokio::time::interval(Duration::from_secs(60 * 60));
+        loop {
+            hours.tick().await;
+            let Some(rejects) = rejects.upgrade() else { return };
+            rejects.sweep(SystemTime::now());
+        }
+    });
+}
+
 /// Uploads whose job is not there (a crash between the two) are of no use to anybody.
 async fn remove_orphans(store: &dyn Store, uploads_dir: &Path) -> Result<(), StoreError> {
     let wanted: HashSet<String> =
         store.unfinished_jobs().await?.into_iter().map(|(_, job)| job.id.to_string()).collect();
     let Ok(entries) = std::fs::read_dir(uploads_dir) else { return Ok(()) };
     for entry in entries.flatten() {
-        if !wanted.contains(&*entry.file_name().to_string_lossy())
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // What an upload unpacks to has its name and an ending more.
+        let job = name.split_once('.').map_or(&*name, |(job, _)| job);
+        if !wanted.contains(job)
             && let Err(error) = std::fs::remove_file(entry.path())
         {
             tracing::warn!(%error, "a left-over upload could not be removed");

@@ -13,6 +13,7 @@
 //! - [`embed`]: texts into vectors: the trait, the models, where their files come from
 //! - [`store`]: the contract, SQLite and PostgreSQL behind it
 //! - [`cluster`], [`measure`], [`language`]: mathematics and words, pure
+//! - [`redact`]: personal data in texts, found and treated, pure
 //! - [`domain`]: the product's words as values, pure
 //! - [`compute`]: the threads that numeric work runs on
 
@@ -27,8 +28,10 @@ pub mod demo;
 pub mod domain;
 pub mod embed;
 pub mod ingest;
+pub mod intake;
 pub mod jobs;
 pub mod language;
 pub mod measure;
+pub mod redact;
 pub mod segment;
 pub mod store;

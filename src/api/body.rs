@@ -2,6 +2,7 @@
 
 use super::ApiState;
 use super::problem::{ApiError, ApiResult, Code};
+use crate::ingest::segment_spec::MAX_BATCH_BYTES;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -9,6 +10,8 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::Read;
 use std::time::Duration;
 
 /// A whole small body has to be here by then.
@@ -102,6 +105,44 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Json<T> {
         let bytes = read(body, &parts.headers, state.limits.json_bytes).await?;
         parse_json(&bytes).map(Self)
     }
+}
+
+/// The JSON of Segment calls: packed with gzip perhaps, under whatever `Content-Type` their clients send it (browsers avoid
+/// `application/json`, which would cost them a request more).
+pub struct CallBody(pub Value);
+
+impl FromRequest<ApiState> for CallBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> ApiResult<Self> {
+        let (parts, body) = request.into_parts();
+        let limit = MAX_BATCH_BYTES.min(state.limits.json_bytes);
+        let bytes = read(body, &parts.headers, limit).await?;
+        let encoding = parts.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let bytes = match encoding.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("" | "identity") => bytes,
+            Some("gzip" | "x-gzip") => unpacked(&bytes, limit)?.into(),
+            Some(_) => {
+                let detail = "this route takes bodies as they are or packed with gzip";
+                return Err(ApiError::new(Code::UnsupportedMediaType, detail));
+            }
+        };
+        parse_json(&bytes).map(Self)
+    }
+}
+
+/// Unpacks gzip to at most `limit` bytes: what would grow beyond it is never held.
+fn unpacked(packed: &[u8], limit: usize) -> ApiResult<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(packed.len().saturating_mul(4).min(limit));
+    let mut reader = flate2::read::MultiGzDecoder::new(packed).take(limit as u64 + 1);
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(|_| ApiError::new(Code::BadRequest, "the body is not the gzip that its Content-Encoding says"))?;
+    if bytes.len() > limit {
+        let detail = format!("the unpacked body may have at most {limit} bytes; send smaller batches");
+        return Err(ApiError::new(Code::BodyTooLarge, detail));
+    }
+    Ok(bytes)
 }
 
 /// The query string.

@@ -8,7 +8,7 @@ use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::{
     CustomerBody, CustomerSegments, CustomersAsk, CustomersSegments, MembershipBody, Page, WorkspaceBody,
 };
-use crate::domain::{CustomerId, WorkspaceId};
+use crate::domain::{Customer, CustomerId, WorkspaceId};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -63,6 +63,8 @@ pub async fn workspace(caller: Reader, State(state): State<ApiState>) -> ApiResu
         customers: counts.customers,
         reviews: counts.reviews,
         events: counts.events,
+        orders: counts.orders,
+        items: counts.items,
     }))
 }
 
@@ -108,10 +110,11 @@ pub async fn get_customer_segments(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let id = CustomerId::parse(&id)?;
-    let found = look_up(&state, &caller.workspace, &id);
-    // Only who is in no segment costs a read: to tell "in none" from "nobody".
-    if found.data.is_empty() && state.store.customer(&caller.workspace, &id).await?.is_none() {
-        return Err(unknown(&id));
+    let mut found = look_up(&state, &caller.workspace, &id);
+    if found.data.is_empty() {
+        // Only who is in no segment costs a read: "in none", "nobody", or known under another id by now.
+        let customer = state.store.customer(&caller.workspace, &id).await?.ok_or_else(|| unknown(&id))?;
+        found.data = look_up_any(&state, &caller.workspace, &customer);
     }
     with_etag(&headers, &found)
 }
@@ -145,7 +148,13 @@ fn look_up(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> Custom
     CustomerSegments { customer_id: id.to_string(), data: placed.collect() }
 }
 
-fn unknown(id: &CustomerId) -> ApiError {
+/// The places of a customer under whichever of their ids the live versions know them.
+pub fn look_up_any(state: &ApiState, workspace: &WorkspaceId, customer: &Customer) -> Vec<MembershipBody> {
+    let ids = std::iter::once(&customer.id).chain(&customer.aliases);
+    ids.map(|id| look_up(state, workspace, id).data).find(|data| !data.is_empty()).unwrap_or_default()
+}
+
+pub fn unknown(id: &CustomerId) -> ApiError {
     ApiError::not_found(&format!("the customer {id:?}"))
 }
 

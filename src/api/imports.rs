@@ -5,7 +5,7 @@ use super::auth::Writer;
 use super::body::Query;
 use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::JobBody;
-use crate::domain::{Job, JobKind};
+use crate::domain::{Job, JobId, JobKind};
 use crate::ingest::{Format, Kind, Mapping};
 use crate::jobs::{ImportRequest, JobAsk};
 use axum::body::Body;
@@ -25,18 +25,46 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {
-    /// `reviews` or `events`.
+    /// `reviews`, `events`, `customers`, `orders` or `items`.
     kind: String,
-    /// `csv` or `ndjson`.
+    /// `csv`, `ndjson` or `parquet`. Compressed with gzip or zstd or not is told from the body itself.
     format: String,
-    /// The column or field that holds the customer's id (reviews).
+    /// The column or field that holds the customer's id.
     customer: Option<String>,
-    /// The one that holds the words (reviews).
+    /// … the words (reviews).
     text: Option<String>,
+    /// … the row's own id: a review's, an event's, an order's. Else it is made of the content.
     id: Option<String>,
+    /// … the item's id (reviews, orders).
     item: Option<String>,
+    /// … the rating, a number (reviews).
     rating: Option<String>,
+    /// … the time.
     time: Option<String>,
+    /// … the event's name (events).
+    event: Option<String>,
+    /// The name of all events of the file, where no column holds it.
+    event_name: Option<String>,
+    /// The column or field with what was paid for the order (orders).
+    total: Option<String>,
+    /// … the currency (orders).
+    currency: Option<String>,
+    /// The currency where no column holds one, such as `EUR`.
+    currency_code: Option<String>,
+    /// The column or field with what was taken off the order (orders).
+    discount: Option<String>,
+    /// … how many of the item (orders).
+    quantity: Option<String>,
+    /// … the price of one (orders).
+    price: Option<String>,
+    /// … the item's category (orders).
+    category: Option<String>,
+    /// … the item's name (items).
+    name: Option<String>,
+    /// … its description (items).
+    description: Option<String>,
+    /// … the order's lines: a list of objects with `item`, `quantity`, `price` and `category`.
+    lines: Option<String>,
     /// Parse and count, write nothing.
     #[serde(default)]
     dry_run: bool,
@@ -51,21 +79,29 @@ impl ImportParams {
         };
         let kind = self.kind.parse::<Kind>().map_err(wrong("kind"))?;
         let format = self.format.parse::<Format>().map_err(wrong("format"))?;
-        let missing = |field: &str| {
-            ApiError::field(Code::InvalidField, field, format!("reviews need `{field}`: the column that holds it"))
-        };
-        let mapping = match kind {
-            Kind::Reviews => Some(Mapping {
-                customer: self.customer.ok_or_else(|| missing("customer"))?,
-                text: self.text.ok_or_else(|| missing("text"))?,
-                id: self.id,
-                item: self.item,
-                rating: self.rating,
-                time: self.time,
-            }),
-            Kind::Events => None,
-        };
         let file_name = self.file_name.unwrap_or_else(|| "upload".into());
+        let mapping = Mapping {
+            customer: self.customer,
+            text: self.text,
+            id: self.id,
+            item: self.item,
+            rating: self.rating,
+            time: self.time,
+            event: self.event,
+            event_name: self.event_name,
+            total: self.total,
+            currency: self.currency,
+            currency_code: self.currency_code,
+            discount: self.discount,
+            quantity: self.quantity,
+            price: self.price,
+            category: self.category,
+            lines: self.lines,
+            name: self.name,
+            description: self.description,
+        };
+        mapping.check(kind, format).map_err(|error| ApiError::new(Code::InvalidField, error.to_string()))?;
+        let mapping = Some(mapping).filter(|mapping| *mapping != Mapping::default());
         Ok(ImportRequest { kind, format, mapping, dry_run: self.dry_run, file_name, bytes, upload })
     }
 }
@@ -102,6 +138,29 @@ pub async fn create_import(
     Ok(accepted(job?))
 }
 
+/// The rows that an import left out, as they stand in the file, with what is wrong: NDJSON of `line`, `column`, `code`, `message`
+/// and `raw`. Kept for seven days.
+#[utoipa::path(get, path = "/v1/imports/{job_id}/rejects", tag = "facts", security(("key" = [])), params(("job_id" = String, Path)),
+    responses((status = 200, content_type = "application/x-ndjson", body = String), (status = "default", body = Problem)))]
+pub async fn get_rejects(
+    caller: Writer,
+    State(state): State<ApiState>,
+    axum::extract::Path(id): axum::extract::Path<String>,
+) -> ApiResult<Response> {
+    let id = JobId::parse(&id)?;
+    let job = state.jobs.get(&caller.workspace, id).await?.filter(|job| job.kind == JobKind::Import);
+    let job = job.ok_or_else(|| ApiError::not_found(&format!("the import {id}")))?;
+    let none = || {
+        let why = "has no rejected rows: none was left out, or they are older than seven days";
+        ApiError::new(Code::NotFound, format!("the import {id} {why}"))
+    };
+    let path = state.rejects.find(job.id).ok_or_else(none)?;
+    let file = tokio::fs::File::open(path).await.map_err(|_| none())?;
+    let body = Body::from_stream(tokio_util::io::ReaderStream::new(file));
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, body).into_response())
+}
+
 /// 202, with where to look.
 pub fn accepted(job: Job) -> Response {
     let location = format!("/v1/jobs/{}", job.id);
@@ -124,7 +183,12 @@ async fn receive(path: &Path, body: Body, limit: u64) -> ApiResult<u64> {
         tracing::error!(%error, "an upload could not be written");
         ApiError::new(Code::StoreUnavailable, "the upload could not be written; nothing was imported")
     };
-    let mut file = tokio::fs::File::create(path).await.map_err(unwritable)?;
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    // It holds what customers said.
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(path).await.map_err(unwritable)?;
     let mut stream = body.into_data_stream();
     let mut bytes = 0u64;
     loop {

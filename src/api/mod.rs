@@ -1,16 +1,22 @@
 //! The HTTP API: every route on this screen, handlers and wire types in the files beside it.
 
+mod activity;
 mod auth;
 mod body;
+mod calls;
 mod cursor;
 mod customers;
 mod embeddings;
+mod facts;
 mod health;
 mod imports;
+mod items;
 mod jobs;
 mod keys;
 mod layers;
+mod privacy;
 mod problem;
+mod redaction;
 mod reviews;
 mod segmentations;
 pub mod server;
@@ -22,7 +28,9 @@ pub use auth::{Access, LocalOperator, new_secret, secret_hash};
 pub use problem::{ApiError, Code, Problem, ProblemField, TABLE};
 
 use crate::embed::Models;
-use crate::jobs::Jobs;
+use crate::ingest::Vocabulary;
+use crate::intake::Intake;
+use crate::jobs::{Jobs, Rejects};
 use crate::segment::Snapshots;
 use crate::store::Store;
 use auth::KeyScheme;
@@ -38,14 +46,19 @@ use utoipa_axum::routes;
 #[derive(Clone)]
 pub struct ApiState {
     pub store: Arc<dyn Store>,
+    /// The way in for facts.
+    pub intake: Arc<Intake>,
     pub models: Arc<Models>,
     pub snapshots: Arc<Snapshots>,
     pub jobs: Arc<Jobs>,
     pub access: Arc<Access>,
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
     pub limits: Limits,
+    pub vocabulary: Arc<Vocabulary>,
     /// Where uploads wait for their import job.
     pub uploads_dir: PathBuf,
+    /// The rows that imports left out.
+    pub rejects: Arc<Rejects>,
 }
 
 /// What a request may cost.
@@ -72,6 +85,7 @@ impl Default for Limits {
     modifiers(&KeyScheme),
     tags(
         (name = "facts", description = "Send what customers say and do"),
+        (name = "privacy", description = "Export and erase what is kept of a customer"),
         (name = "lookup", description = "Which segment is this customer in, how surely, since when"),
         (name = "segmentations", description = "Define, fit, inspect, export"),
         (name = "embeddings", description = "Texts into vectors, for clients of OpenAI and of text-embeddings-inference"),
@@ -85,12 +99,29 @@ fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(reviews::create_review))
         .routes(routes!(reviews::create_reviews))
-        .routes(routes!(reviews::create_calls))
+        .routes(routes!(calls::identify))
+        .routes(routes!(calls::track))
+        .routes(routes!(calls::page))
+        .routes(routes!(calls::screen))
+        .routes(routes!(calls::group))
+        .routes(routes!(calls::alias))
+        .routes(routes!(calls::batch))
+        .routes(routes!(calls::import))
+        .routes(routes!(items::create_item, items::list_items))
+        .routes(routes!(items::create_items))
+        .routes(routes!(items::get_item))
         .routes(routes!(imports::create_import))
+        .routes(routes!(imports::get_rejects))
         .routes(routes!(customers::workspace))
         .routes(routes!(customers::list_customers))
-        .routes(routes!(customers::get_customer))
+        .routes(routes!(customers::get_customer, privacy::erase_customer))
+        .routes(routes!(privacy::export_customer))
+        .routes(routes!(privacy::lift_suppression))
+        .routes(routes!(redaction::get_policy, redaction::put_policy))
         .routes(routes!(customers::get_customer_segments))
+        .routes(routes!(activity::list_events))
+        .routes(routes!(activity::list_orders))
+        .routes(routes!(activity::list_merges))
         .routes(routes!(customers::get_customers_segments))
         .routes(routes!(segmentations::list_segmentations))
         .routes(routes!(segmentations::get_segmentation, segmentations::put_segmentation))

@@ -6,6 +6,7 @@ use crate::api::{Limits, LocalOperator, Problem};
 use crate::app::{App, AppSettings};
 use crate::domain::WorkspaceId;
 use crate::embed::{DeviceChoice, ModelSettings, PrecisionChoice, models_dir};
+use crate::ingest::Vocabulary;
 use crate::store::StorePlace;
 use anyhow::Context;
 use axum::body::Body;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -125,7 +127,16 @@ impl Target {
             workspace,
             resume_jobs,
             limits: Limits::default(),
+            vocabulary: Arc::new(self.vocabulary()?),
         })
+    }
+
+    /// What events mean: the standard names, and the operator's own before them.
+    fn vocabulary(&self) -> CliResult<Vocabulary> {
+        match &self.vocabulary {
+            None => Ok(Vocabulary::standard()),
+            Some(path) => Vocabulary::with_file(path).map_err(|error| CliError::user(format!("--vocabulary: {error}"))),
+        }
     }
 
     /// Connects to the service, or opens the store in this process.

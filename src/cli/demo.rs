@@ -11,11 +11,13 @@ use crate::app::{App, AppSettings};
 use crate::demo::{ShopFiles, ShopSettings, write_shop};
 use crate::domain::WorkspaceId;
 use crate::embed::{self, Presence};
+use crate::ingest::Vocabulary;
 use crate::store::StorePlace;
 use clap::Args;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -83,6 +85,7 @@ pub fn run(args: &DemoArgs) -> CliResult {
         workspace: WorkspaceId::parse("default").map_err(|error| CliError::user(error.to_string()))?,
         resume_jobs: true,
         limits: Limits::default(),
+        vocabulary: Arc::new(Vocabulary::standard()),
     };
     let (app, listener) = runtime.block_on(async {
         let listener = bind(address).await?;

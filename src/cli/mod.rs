@@ -46,7 +46,7 @@ pub struct Cli {
 enum Command {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
-    Import(import::ImportArgs),
+    Import(Box<import::ImportArgs>),
     Fit(fit::FitArgs),
     Export(export::ExportArgs),
     Lookup(lookup::LookupArgs),
@@ -83,6 +83,9 @@ pub struct Target {
     /// The workspace, with --data-dir (a key has its own)
     #[arg(long, default_value = "default", global = true)]
     workspace: String,
+    /// What your events mean: a TOML file of names and fields, before the standard ones (docs/events.md)
+    #[arg(long, env = "CLIENTELE_VOCABULARY", value_name = "FILE", global = true)]
+    vocabulary: Option<PathBuf>,
     #[command(flatten)]
     models: ModelArgs,
 }

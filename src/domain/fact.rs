@@ -1,6 +1,6 @@
 //! Facts: what was said and what happened. They are the truth of the service; all else is derived from them.
 
-use super::{CustomerId, EventId, Invalid, ReviewId, Timestamp};
+use super::{Activity, Alias, CustomerId, EventId, GroupId, Invalid, Item, Order, Refund, ReviewId, Timestamp, Who};
 use serde_json::{Map, Value};
 
 /// The longest review, in bytes of UTF-8. 100,000 Chinese characters fit.
@@ -47,19 +47,54 @@ pub struct Review {
 /// Traits a customer is known by now (`identify` in the Segment spec): merged over the ones known before, key by key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identify {
-    pub customer: CustomerId,
+    pub who: Who,
     pub traits: Map<String, Value>,
+    /// The call's own id; a call that was seen before changes nothing.
+    pub message: Option<EventId>,
     pub time: Timestamp,
 }
 
-/// Something that happened (`track` in the Segment spec): an order, a view, a lesson.
+/// A customer belongs to an account: a company, a school (`group` in the Segment spec). Traits are the account's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub who: Who,
+    pub group: GroupId,
+    pub traits: Map<String, Value>,
+    pub message: Option<EventId>,
+    pub time: Timestamp,
+}
+
+/// Which call of the Segment spec an event came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    #[default]
+    Track,
+    Page,
+    Screen,
+}
+
+/// Something that happened (`track`, `page`, `screen` in the Segment spec): an order, a view, a lesson.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     pub id: EventId,
-    pub customer: CustomerId,
+    pub who: Who,
+    pub kind: EventKind,
     pub name: String,
     pub time: Timestamp,
     pub properties: Map<String, Value>,
+    /// What it means, where the vocabulary knows its name.
+    pub activity: Option<Activity>,
+    /// The fact it tells beside having happened; it is kept or refused together with the event.
+    pub told: Option<Told>,
+}
+
+/// What an event tells beside having happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    Order(Order),
+    Refund(Refund),
+    Review(Review),
 }
 
 /// One thing to be remembered.
@@ -68,14 +103,25 @@ pub enum Fact {
     Review(Review),
     Identify(Identify),
     Event(Event),
+    Alias(Alias),
+    Group(Group),
+    Order(Order),
+    Refund(Refund),
+    Item(Item),
 }
 
 impl Fact {
-    pub fn customer(&self) -> &CustomerId {
+    /// Whom it is about; an item is about nobody.
+    pub fn customer(&self) -> Option<&CustomerId> {
         match self {
-            Self::Review(review) => &review.customer,
-            Self::Identify(identify) => &identify.customer,
-            Self::Event(event) => &event.customer,
+            Self::Review(review) => Some(&review.customer),
+            Self::Identify(identify) => Some(&identify.who.id),
+            Self::Event(event) => Some(&event.who.id),
+            Self::Alias(alias) => Some(&alias.id),
+            Self::Group(group) => Some(&group.who.id),
+            Self::Order(order) => Some(&order.customer),
+            Self::Refund(refund) => Some(&refund.customer),
+            Self::Item(_) => None,
         }
     }
 }
@@ -84,9 +130,16 @@ impl Fact {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Customer {
     pub id: CustomerId,
+    /// Whether a call ever named them by this or another id of the shop's own; else they are an anonymous visitor.
+    pub is_known: bool,
+    /// The other ids whose facts count for them, in byte order.
+    pub aliases: Vec<CustomerId>,
+    /// The accounts they belong to, in byte order.
+    pub groups: Vec<GroupId>,
     pub traits: Map<String, Value>,
     /// When the service first heard of them.
     pub created_at: Timestamp,
     pub n_reviews: u64,
     pub n_events: u64,
+    pub n_orders: u64,
 }

@@ -120,6 +120,18 @@ text_id!(
     EventId, "messageId", outside_id
 );
 text_id!(
+    /// An order's id, unique in its workspace; same form as a customer's.
+    OrderId, "order_id", outside_id
+);
+text_id!(
+    /// An item's id in the shop's catalogue; same form as a customer's.
+    ItemId, "item_id", outside_id
+);
+text_id!(
+    /// An account's id (`groupId` in the Segment spec); same form as a customer's.
+    GroupId, "groupId", outside_id
+);
+text_id!(
     /// A segmentation's name: a slug such as `needs` or `by-topic`.
     SegmentationName, "segmentation", slug
 );

@@ -1,4 +1,4 @@
-//! Long work: an import or a fit, with progress, a result, and an end.
+//! Long work: an import, a fit, an erasure, with progress, a result, and an end.
 
 use super::{JobId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,8 @@ use serde_json::Value;
 pub enum JobKind {
     Import,
     Fit,
+    /// What is left to do after a customer was erased.
+    Erase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

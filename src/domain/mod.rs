@@ -3,16 +3,27 @@
 //! Everything here was checked when it was made: an id or a text that exists is a valid one, so code behind the edge never
 //! checks again.
 
+mod activity;
 mod fact;
 mod id;
+mod identity;
 mod job;
 mod key;
+mod money;
+mod order;
 mod segmentation;
 
-pub use fact::{Customer, Event, Fact, Identify, Review, ReviewText};
-pub use id::{CustomerId, EventId, Invalid, JobId, KeyId, ReviewId, SegmentId, SegmentationName, WorkspaceId};
+pub use activity::{Activity, ActivityKind};
+pub use fact::{Customer, Event, EventKind, Fact, Group, Identify, MAX_REVIEW_BYTES, Review, ReviewText, Told};
+pub use id::{
+    CustomerId, EventId, GroupId, Invalid, ItemId, JobId, KeyId, OrderId, ReviewId, SegmentId, SegmentationName,
+    WorkspaceId,
+};
+pub use identity::{Alias, Merge, MergeReason, Who};
 pub use job::{Job, JobKind, JobState, Progress};
 pub use key::{Key, Scope, Scopes};
+pub use money::{Currency, Money};
+pub use order::{Item, ItemKind, Order, OrderLine, Refund};
 pub use segmentation::{
     Candidate, Definition, KChoice, Keyword, Membership, MoveReason, Quality, Segment, Segmentation, TypicalReview,
     Version, VersionState,

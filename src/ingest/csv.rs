@@ -2,24 +2,12 @@
 
 use super::frame::{Found, Framer, Place, Shape};
 use super::hint;
+use super::record::Header as Columns;
 use super::{IngestError, Mapping};
 use ::csv::ByteRecord;
 use std::io;
 
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-
-/// Where the mapped columns are in this file's rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub delimiter: u8,
-    pub n_columns: usize,
-    pub customer: usize,
-    pub text: usize,
-    pub id: Option<usize>,
-    pub item: Option<usize>,
-    pub rating: Option<usize>,
-    pub time: Option<usize>,
-}
 
 /// The header as read with one delimiter.
 struct Header {
@@ -28,11 +16,11 @@ struct Header {
     names: Vec<String>,
 }
 
-/// Reads the header and steps over it.
+/// Reads the header and steps over it. Gives the delimiter and the columns.
 ///
 /// The delimiter is the one with which most mapped columns are found, then the one that gives most columns.
-pub(super) fn read_header(framer: &mut Framer, mapping: &Mapping) -> io::Result<Result<Layout, IngestError>> {
-    let wanted = wanted(mapping);
+pub(super) fn read_header(framer: &mut Framer, mapping: &Mapping) -> io::Result<Result<(u8, Columns), IngestError>> {
+    let wanted: Vec<&str> = mapping.names().map(|(_, name)| name).collect();
     let mut best: Option<((usize, usize), Header)> = None;
     for delimiter in DELIMITERS {
         let Found::Record { content_bytes, total_bytes } = framer.find(Shape::Csv { delimiter })? else {
@@ -49,13 +37,12 @@ pub(super) fn read_header(framer: &mut Framer, mapping: &Mapping) -> io::Result<
         return Ok(Err(IngestError::BadHeader));
     };
     framer.consume(header.total_bytes, Shape::Csv { delimiter: header.delimiter });
-    Ok(layout(&header, mapping))
-}
-
-fn wanted(mapping: &Mapping) -> Vec<&str> {
-    let optional = [&mapping.id, &mapping.item, &mapping.rating, &mapping.time];
-    let optional = optional.into_iter().filter_map(Option::as_deref);
-    [mapping.customer.as_str(), mapping.text.as_str()].into_iter().chain(optional).collect()
+    for column in wanted {
+        if let Err(error) = check(&header.names, column) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok((header.delimiter, Columns { names: header.names, types: Vec::new() })))
 }
 
 fn names_of(record: &[u8], delimiter: u8) -> Vec<String> {
@@ -64,32 +51,22 @@ fn names_of(record: &[u8], delimiter: u8) -> Vec<String> {
     cells.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect()
 }
 
-fn layout(header: &Header, mapping: &Mapping) -> Result<Layout, IngestError> {
-    let column = |wanted: &str| column(&header.names, wanted);
-    let optional = |wanted: &Option<String>| wanted.as_deref().map(column).transpose();
-    Ok(Layout {
-        delimiter: header.delimiter,
-        n_columns: header.names.len(),
-        customer: column(&mapping.customer)?,
-        text: column(&mapping.text)?,
-        id: optional(&mapping.id)?,
-        item: optional(&mapping.item)?,
-        rating: optional(&mapping.rating)?,
-        time: optional(&mapping.time)?,
-    })
-}
-
-fn column(names: &[String], wanted: &str) -> Result<usize, IngestError> {
-    let mut places = names.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(place, _)| place);
-    match (places.next(), places.next()) {
-        (Some(place), None) => Ok(place),
-        (Some(_), Some(_)) => Err(IngestError::RepeatedColumn { column: wanted.to_owned() }),
-        (None, _) => Err(IngestError::MissingColumn {
+/// A column has to be there, and once.
+pub(super) fn check(names: &[String], wanted: &str) -> Result<(), IngestError> {
+    match names.iter().filter(|name| *name == wanted).count() {
+        1 => Ok(()),
+        0 => Err(IngestError::MissingColumn {
             column: wanted.to_owned(),
             there: names.to_vec(),
             hint: hint::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned),
         }),
+        _ => Err(IngestError::RepeatedColumn { column: wanted.to_owned() }),
     }
+}
+
+/// Where all columns are taken, none may come twice.
+pub(super) fn check_all(names: &[String]) -> Result<(), IngestError> {
+    names.iter().filter(|name| !name.is_empty()).try_for_each(|name| check(names, name))
 }
 
 /// Splits a framed record into its cells, without their quotes. Gives whether the last quote was closed.
@@ -123,12 +100,12 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Cursor;
 
-    fn header(text: &str, mapping: &Mapping) -> Result<Layout, IngestError> {
+    fn header(text: &str, mapping: &Mapping) -> Result<(u8, Columns), IngestError> {
         read_header(&mut Framer::new(Box::new(Cursor::new(text.as_bytes().to_vec()))), mapping).unwrap()
     }
 
     fn mapping(customer: &str, text: &str) -> Mapping {
-        Mapping { customer: customer.to_owned(), text: text.to_owned(), id: None, item: None, rating: None, time: None }
+        Mapping { customer: Some(customer.to_owned()), text: Some(text.to_owned()), ..Mapping::default() }
     }
 
     #[test]
@@ -141,7 +118,7 @@ mod tests {
             ("\"who\";\"words\";\"a,b,c,d\"\n", b';'),
             ("x;y;z;w,who,words\n", b','),
         ] {
-            assert_eq!(header(text, &mapping).unwrap().delimiter, delimiter, "{text:?}");
+            assert_eq!(header(text, &mapping).unwrap().0, delimiter, "{text:?}");
         }
     }
 

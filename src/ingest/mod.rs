@@ -1,28 +1,42 @@
-//! Outside shapes into facts: files of reviews (CSV, NDJSON), files of Segment-spec calls (NDJSON), and the API's own JSON.
+//! Outside shapes into facts: files of reviews (CSV, NDJSON, Parquet), files of Segment-spec calls (NDJSON), and the API's own JSON.
 //!
 //! One row in, one fact or one row error out. A bad row never stops a file; only a file that cannot be read at all does. A file
 //! may be of any size: at most one record (4 MiB) is held at a time, and reading can go on from any row's [`Position`].
 
+mod amount;
 mod csv;
 mod error;
 mod frame;
 mod hint;
+pub mod item_json;
+mod occurrence;
+mod parquet;
+mod record;
+mod records;
 mod review;
 pub mod review_json;
 mod rows;
 pub mod segment_spec;
+mod take;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_kinds;
 mod time;
+mod unpack;
+mod vocabulary;
 
 pub use error::IngestError;
 pub use review::content_id;
 pub use rows::Rows;
+pub use unpack::{Packing, UnpackLimits, packing, unpack};
+pub use vocabulary::{Vocabulary, VocabularyError};
 
 use crate::domain::{Fact, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +44,14 @@ use std::str::FromStr;
 pub enum Kind {
     /// One review a row; a [`Mapping`] says which column is what.
     Reviews,
-    /// One Segment-spec call a line.
+    /// One Segment-spec call a line; with a mapping one event a row, in any format.
     Events,
+    /// One customer a row: what is not the id or the time is a trait.
+    Customers,
+    /// One order a row, or one line of an order.
+    Orders,
+    /// One entry of the catalogue a row: what has no role is an attribute.
+    Items,
 }
 
 impl Kind {
@@ -39,7 +59,15 @@ impl Kind {
         match self {
             Self::Reviews => "reviews",
             Self::Events => "events",
+            Self::Customers => "customers",
+            Self::Orders => "orders",
+            Self::Items => "items",
         }
+    }
+
+    /// Whether the columns that nobody named are kept as well.
+    fn takes_all_columns(self) -> bool {
+        matches!(self, Self::Events | Self::Customers | Self::Items)
     }
 }
 
@@ -50,6 +78,9 @@ impl FromStr for Kind {
         match text {
             "reviews" => Ok(Self::Reviews),
             "events" => Ok(Self::Events),
+            "customers" => Ok(Self::Customers),
+            "orders" => Ok(Self::Orders),
+            "items" => Ok(Self::Items),
             other => Err(IngestError::UnknownKind { found: other.to_owned() }),
         }
     }
@@ -63,6 +94,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     Ndjson,
+    /// Apache Parquet; lines are told as row numbers.
+    Parquet,
 }
 
 impl Format {
@@ -70,18 +103,23 @@ impl Format {
         match self {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
         }
     }
 
-    /// Tells the format from the file's extension: `.csv` and `.tsv`, or `.ndjson`, `.jsonl` and `.json`.
+    /// Tells the format from the file's extension: `.csv` and `.tsv`, `.ndjson`, `.jsonl` and `.json`, or `.parquet` and `.pq`; `.gz` and `.zst`
+    /// behind it are passed over.
     ///
     /// # Errors
     /// The extension is none of these.
     pub fn of_path(path: &Path) -> Result<Self, IngestError> {
-        let extension = path.extension().and_then(|text| text.to_str()).unwrap_or_default().to_ascii_lowercase();
-        match extension.as_str() {
+        let name = path.file_name().and_then(|text| text.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let packed = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|ending| name.strip_suffix(ending));
+        let extension = packed.unwrap_or(&name).rsplit_once('.').map_or("", |(_, extension)| extension);
+        match extension {
             "csv" | "tsv" => Ok(Self::Csv),
             "ndjson" | "jsonl" | "json" => Ok(Self::Ndjson),
+            "parquet" | "pq" => Ok(Self::Parquet),
             _ => Err(IngestError::UnknownExtension { path: path.to_owned() }),
         }
     }
@@ -94,26 +132,93 @@ impl FromStr for Format {
         match text {
             "csv" => Ok(Self::Csv),
             "ndjson" | "jsonl" => Ok(Self::Ndjson),
+            "parquet" => Ok(Self::Parquet),
             other => Err(IngestError::UnknownFormat { found: other.to_owned() }),
         }
     }
 }
 
-/// Which column (CSV) or field (NDJSON, `a.b` for a nested one) holds what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Which column (CSV, Parquet) or field (NDJSON, `a.b` for a nested one) holds what.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Mapping {
-    pub customer: String,
-    pub text: String,
-    /// Without it a review's id is derived from its content: see [`content_id`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Without it an id is derived from the content: see [`content_id`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rating: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// The event's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// What was paid for the whole order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// What was taken off the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<String>,
+    /// Of one piece of the item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// All lines of the order as JSON: a list of objects with `item`, `quantity`, `price` and `category`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The event's name where no column holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_name: Option<String>,
+    /// The currency where no column holds it, or where that holds a sign that several share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency_code: Option<String>,
+}
+
+impl Mapping {
+    /// What is mapped, by the role's name and the column's.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("customer", &self.customer),
+            ("text", &self.text),
+            ("id", &self.id),
+            ("item", &self.item),
+            ("rating", &self.rating),
+            ("time", &self.time),
+            ("event", &self.event),
+            ("total", &self.total),
+            ("currency", &self.currency),
+            ("discount", &self.discount),
+            ("quantity", &self.quantity),
+            ("price", &self.price),
+            ("category", &self.category),
+            ("lines", &self.lines),
+            ("name", &self.name),
+            ("description", &self.description),
+        ];
+        all.into_iter().filter_map(|(role, name)| Some((role, name.as_deref()?)))
+    }
+
+    /// Whether it says all that a kind of files needs.
+    ///
+    /// # Errors
+    /// What is missing, or makes no sense.
+    pub fn check(&self, kind: Kind, format: Format) -> Result<(), IngestError> {
+        take::check(self, kind, format)
+    }
 }
 
 /// A file and how to read it.
@@ -122,7 +227,7 @@ pub struct Source {
     pub path: PathBuf,
     pub kind: Kind,
     pub format: Format,
-    /// Needed for reviews; events have fields of their own and ignore it.
+    /// Needed by all but events in NDJSON, which are calls of the Segment spec without one.
     pub mapping: Option<Mapping>,
 }
 
@@ -148,7 +253,7 @@ fn is_zero(n: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("line {line}{}: {message}", column.as_deref().map(|name| format!(", {name}")).unwrap_or_default())]
 pub struct RowError {
-    /// Line that the row starts on, counted from 1.
+    /// Line that the row starts on, or the row's number in Parquet; counted from 1.
     pub line: u64,
     /// The column, the field, or in a call the JSON pointer.
     pub column: Option<String>,
@@ -168,18 +273,46 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// What rows are read with, beside the file itself.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Stands in for the time of rows that give none. A job passes the moment it was created, so that going on after an
+    /// interruption yields the same facts as an uninterrupted run.
+    pub now: Timestamp,
+    pub vocabulary: Arc<Vocabulary>,
+}
+
 /// One row of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Line that it starts on, counted from 1.
     pub line: u64,
+    /// Rows of the file that it is made of: the lines of an order are one.
+    pub n_rows: u64,
     /// Where reading goes on after it.
     pub next: Position,
     pub fact: Result<Fact, RowError>,
+    /// Where there is no fact: the rows as they stand in the file. Personal data, never to be logged.
+    pub raw: Vec<RawRow>,
+}
+
+/// A row as it stands in the file; of a Parquet file as JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawRow {
+    pub line: u64,
+    pub text: String,
+    /// It was longer than what is kept of a row.
+    pub is_cut: bool,
+}
+
+impl std::fmt::Debug for RawRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawRow(line {}, {} bytes)", self.line, self.text.len())
+    }
 }
 
 /// Every code a row or a field can be refused with, and what it means.
-pub const CODES: [(&str, &str); 15] = [
+pub const CODES: [(&str, &str); 19] = [
     ("bad_utf8", "the row is not UTF-8"),
     ("too_large", "the row is over 4 MiB, or the call over 32 KB"),
     ("unclosed_quote", "a quote opens in the row and never closes"),
@@ -193,19 +326,18 @@ pub const CODES: [(&str, &str); 15] = [
     ("invalid_text", "the text is over 512 KiB or holds a NUL character"),
     ("invalid_rating", "the rating is not a finite number"),
     ("invalid_time", "the time is in none of the forms taken"),
+    ("invalid_amount", "the amount is not a number of at most 15 digits, or is negative"),
+    ("invalid_currency", "the currency is not three letters of ISO 4217"),
+    ("conflicting_line", "a line of an order says otherwise than the order's first line"),
+    ("too_many", "there are too many rows without an id to tell apart"),
     ("invalid_name", "the event's name is over 256 bytes or holds a control character"),
-    ("unsupported_call", "the call's type is not supported yet"),
+    ("unsupported_call", "the call's type is none of the spec's"),
 ];
 
 /// Opens a file for reading from a position.
 ///
-/// `now` stands in for the time of rows that give none. A job passes the moment it was created, so that going on after an
-/// interruption yields the same facts as an uninterrupted run.
-///
 /// # Errors
 /// The file cannot be opened, is empty, is in another shape than said, lacks a mapped column, or ends before `from`.
-pub fn open(source: &Source, from: Position, now: Timestamp) -> Result<Rows, IngestError> {
-    let path = &source.path;
-    let file = std::fs::File::open(path).map_err(|why| IngestError::Open { path: path.clone(), why })?;
-    Rows::over(Box::new(file), source, from, now)
+pub fn open(source: &Source, from: Position, reading: Reading) -> Result<Rows, IngestError> {
+    Rows::open(source, from, reading)
 }

@@ -4,22 +4,24 @@ use super::*;
 use crate::domain::Review;
 use proptest::prelude::*;
 use std::io::Cursor;
+use std::sync::Arc;
 
-const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+pub(super) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn mapping() -> Mapping {
     let name = |text: &str| Some(text.to_owned());
     Mapping {
-        customer: "customer".to_owned(),
-        text: "text".to_owned(),
+        customer: name("customer"),
+        text: name("text"),
         id: None,
         item: name("item"),
         rating: name("rating"),
         time: name("time"),
+        ..Mapping::default()
     }
 }
 
-fn source(kind: Kind, format: Format, mapping: Mapping) -> Source {
+pub(super) fn source(kind: Kind, format: Format, mapping: Mapping) -> Source {
     Source { path: "given.txt".into(), kind, format, mapping: Some(mapping) }
 }
 
@@ -27,11 +29,20 @@ fn csv_reviews() -> Source {
     source(Kind::Reviews, Format::Csv, mapping())
 }
 
-fn over(bytes: &[u8], source: &Source, from: Position) -> Result<Rows, IngestError> {
-    Rows::over(Box::new(Cursor::new(bytes.to_vec())), source, from, NOW)
+/// Segment-spec calls as they are.
+fn calls() -> Source {
+    Source { mapping: None, ..source(Kind::Events, Format::Ndjson, Mapping::default()) }
 }
 
-fn read(bytes: &[u8], source: &Source) -> Vec<Row> {
+pub(super) fn over(bytes: &[u8], source: &Source, from: Position) -> Result<Rows, IngestError> {
+    Rows::over(Box::new(Cursor::new(bytes.to_vec())), source, from, reading())
+}
+
+pub(super) fn reading() -> Reading {
+    Reading { now: NOW, vocabulary: Arc::new(Vocabulary::standard()) }
+}
+
+pub(super) fn read(bytes: &[u8], source: &Source) -> Vec<Row> {
     over(bytes, source, Position::default()).unwrap().map(Result::unwrap).collect()
 }
 
@@ -43,11 +54,11 @@ fn review(row: &Row) -> &Review {
 }
 
 /// Line and code of each bad row; line and nothing of each good one.
-fn outcome(rows: &[Row]) -> Vec<(u64, &'static str)> {
+pub(super) fn outcome(rows: &[Row]) -> Vec<(u64, &'static str)> {
     rows.iter().map(|row| (row.line, row.fact.as_ref().map_or_else(|error| error.code, |_| ""))).collect()
 }
 
-fn resumed_anywhere_is_the_same(bytes: &[u8], source: &Source) -> Result<(), TestCaseError> {
+pub(super) fn resumed_anywhere_is_the_same(bytes: &[u8], source: &Source) -> Result<(), TestCaseError> {
     let Ok(rows) = over(bytes, source, Position::default()) else { return Ok(()) };
     let all: Vec<Row> = rows.map(Result::unwrap).collect();
     for (i, row) in all.iter().enumerate() {
@@ -70,6 +81,138 @@ fn csv_line() -> impl Strategy<Value = String> {
         1 => Just("c,t,i,many,2026-01-31".to_owned()),
         1 => "[a,\"\n\r]{0,10}",
     ]
+}
+
+/// Reviews as Parquet, in row groups of `group_rows`.
+fn parquet_of(rows: &[(String, String, i32)], group_rows: usize) -> Vec<u8> {
+    use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+    let customers: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.0)));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.1)));
+    let ratings: ArrayRef = Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.2)));
+    let nothing: ArrayRef = Arc::new(StringArray::new_null(rows.len()));
+    let columns = [("customer", customers), ("text", texts), ("rating", ratings)];
+    let more = [("item", Arc::clone(&nothing)), ("time", nothing)];
+    written_as_parquet(&RecordBatch::try_from_iter(columns.into_iter().chain(more)).unwrap(), group_rows)
+}
+
+pub(super) fn written_as_parquet(batch: &arrow_array::RecordBatch, group_rows: usize) -> Vec<u8> {
+    use ::parquet::arrow::ArrowWriter;
+    use ::parquet::file::properties::WriterProperties;
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+/// Rows of a real file, as Parquet needs one.
+pub(super) fn from_file(bytes: &[u8], source: &Source, from: Position) -> Result<Vec<Row>, IngestError> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    open(&Source { path: file.path().to_owned(), ..source.clone() }, from, reading())?.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_rows_are_the_same_facts_in_every_format_and_resumed_anywhere(
+        rows in prop::collection::vec(("[a-z0-9]{1,6}", "\\PC{0,12}[a-z评\n\"]{0,3}x", any::<i32>()), 1..20),
+        group_rows in 1_usize..8,
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut csv = ::csv::Writer::from_writer(Vec::new());
+        csv.write_record(["customer", "text", "item", "rating", "time"]).unwrap();
+        let mut ndjson = String::new();
+        for (customer, text, rating) in &rows {
+            csv.write_record([customer, text, "", &rating.to_string(), ""]).unwrap();
+            let line = serde_json::json!({"customer": customer, "text": text, "rating": rating, "item": null});
+            ndjson.push_str(&format!("{line}\n"));
+        }
+        let parquet_source = source(Kind::Reviews, Format::Parquet, mapping());
+        let parquet = parquet_of(&rows, group_rows);
+        let from_parquet = from_file(&parquet, &parquet_source, Position::default()).unwrap();
+        let facts = |rows: Vec<Row>| rows.into_iter().map(|row| row.fact).collect::<Vec<_>>();
+        let expected = facts(read(&csv.into_inner().unwrap(), &csv_reviews()));
+        prop_assert_eq!(expected.len(), rows.len());
+        prop_assert_eq!(&facts(read(ndjson.as_bytes(), &source(Kind::Reviews, Format::Ndjson, mapping()))), &expected);
+        prop_assert_eq!(&facts(from_parquet.clone()), &expected);
+        let at = at.index(from_parquet.len());
+        prop_assert_eq!(from_parquet[at].line, at as u64 + 1);
+        let rest = from_file(&parquet, &parquet_source, from_parquet[at].next).unwrap();
+        prop_assert_eq!(&rest[..], &from_parquet[at + 1..]);
+    }
+
+    #[test]
+    fn a_damaged_parquet_file_is_read_or_refused(at in any::<prop::sample::Index>(), bit in 0_u8..8, cut in any::<bool>()) {
+        let rows: Vec<_> = (0..50).map(|i| (format!("c{i}"), "words ".repeat(i % 7 + 1), 3)).collect();
+        let mut bytes = parquet_of(&rows, 20);
+        let at = at.index(bytes.len());
+        if cut { bytes.truncate(at) } else { bytes[at] ^= 1 << bit }
+        if let Err(error) = from_file(&bytes, &source(Kind::Reviews, Format::Parquet, mapping()), Position::default()) {
+            let codes = ["damaged_file", "empty_file", "missing_column", "repeated_column"];
+            prop_assert!(codes.contains(&error.code()), "{}", error);
+        }
+    }
+}
+
+#[test]
+fn typed_columns_of_parquet_are_read_as_what_they_are() {
+    use arrow_array::{ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Int64Array, RecordBatch};
+    use arrow_array::{StringArray, TimestampMicrosecondArray, TimestampMillisecondArray};
+    let decimal = Decimal128Array::from(vec![450]).with_precision_and_scale(10, 2).unwrap();
+    let zoned = TimestampMillisecondArray::from(vec![1_769_851_800_000]).with_timezone("Europe/Berlin");
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("text", Arc::new(StringArray::from(vec!["Good"]))),
+        ("whole", Arc::new(Int64Array::from(vec![42]))),
+        ("decimal", Arc::new(decimal)),
+        ("float", Arc::new(Float32Array::from(vec![0.1]))),
+        ("truth", Arc::new(BooleanArray::from(vec![true]))),
+        ("date", Arc::new(Date32Array::from(vec![20_484]))),
+        ("zoned", Arc::new(zoned)),
+        ("plain", Arc::new(TimestampMicrosecondArray::from(vec![1_769_851_800_000_000]))),
+    ];
+    let bytes = written_as_parquet(&RecordBatch::try_from_iter(columns).unwrap(), 10);
+    let name = |name: &str| Some(name.to_owned());
+    let read = |customer: &str, rating: &str, time: &str| {
+        let mapping = Mapping {
+            customer: name(customer),
+            text: name("text"),
+            rating: name(rating),
+            time: name(time),
+            ..Mapping::default()
+        };
+        let rows = from_file(&bytes, &source(Kind::Reviews, Format::Parquet, mapping), Position::default()).unwrap();
+        rows[0].fact.clone().map(|fact| match fact {
+            Fact::Review(review) => (review.customer.to_string(), review.rating, review.time.to_string()),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(read("whole", "decimal", "zoned"), Ok(("42".into(), Some(4.5), "2026-01-31T09:30:00Z".into())));
+    assert_eq!(read("date", "float", "plain"), Ok(("2026-01-31".into(), Some(0.1), "2026-01-31T09:30:00Z".into())));
+    assert_eq!(read("text", "whole", "date").unwrap().2, "2026-01-31T00:00:00Z");
+    assert_eq!(read("truth", "whole", "date").unwrap_err().code, "wrong_type");
+    assert_eq!(read("float", "whole", "date").unwrap_err().column.as_deref(), Some("float"));
+}
+
+#[test]
+fn bad_parquet_files_are_refused_by_name() {
+    let rows = [("c".to_owned(), "t".to_owned(), 1)];
+    let good = parquet_of(&rows, 10);
+    let reviews = source(Kind::Reviews, Format::Parquet, mapping());
+    let unmapped = source(Kind::Reviews, Format::Parquet, Mapping { text: Some("words".into()), ..mapping() });
+    for (bytes, source, code, why) in [
+        (&b""[..], &reviews, "empty_file", "nothing at all"),
+        (b"customer,text\nc,t\n", &reviews, "damaged_file", "a CSV"),
+        (&good[..good.len() - 9], &reviews, "damaged_file", "cut short"),
+        (&good, &unmapped, "missing_column", "no column words"),
+        (&parquet_of(&[], 10), &reviews, "empty_file", "columns alone"),
+    ] {
+        assert_eq!(from_file(bytes, source, Position::default()).unwrap_err().code(), code, "{why}");
+    }
+    let past = Position { rows: 2, line: 3, byte: 9, one_line_rows_until: 0 };
+    assert_eq!(from_file(&good, &reviews, past).unwrap_err().code(), "file_changed");
 }
 
 proptest! {
@@ -108,7 +251,7 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), header in any::<bool>()) {
         let mut given = if header { b"customer,text,item,rating,time\n".to_vec() } else { Vec::new() };
         given.extend(bytes);
-        for kind in [Kind::Reviews, Kind::Events] {
+        for kind in [Kind::Reviews, Kind::Events, Kind::Customers, Kind::Orders, Kind::Items] {
             for format in [Format::Csv, Format::Ndjson] {
                 if let Ok(rows) = over(&given, &source(kind, format, mapping()), Position::default()) {
                     let n_lines = given.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
@@ -149,7 +292,7 @@ fn a_file_read_twice_gives_the_same_facts_and_equal_rows_one_id() {
 
 #[test]
 fn numbers_and_nested_fields_of_ndjson_are_read() {
-    let mapping = Mapping { customer: "who.id".into(), time: Some("at".into()), ..mapping() };
+    let mapping = Mapping { customer: Some("who.id".into()), time: Some("at".into()), ..mapping() };
     let text = br#"{"who":{"id":42},"text":"Good","rating":4.5,"at":1769851800}
 {"who.id":"x","text":"Good","rating":"3","at":"1769851800000","item":9}"#;
     let rows = read(text, &source(Kind::Reviews, Format::Ndjson, mapping));
@@ -264,14 +407,17 @@ fn a_missing_field_comes_with_a_guess() {
 #[test]
 fn calls_are_read_line_by_line() {
     let text = br#"{"type":"identify","userId":"c","traits":{"a":1}}
-{"type":"track","userId":"c","event":"e"}
-{"type":"page","userId":"c"}
+{"type":"track","userId":"c","messageId":"n"}
+{"type":"purchase","userId":"c"}
 {"type":"track","userId":"","event":"","messageId":"m"}
 {"type":"track","userId":"c","event":"e","messageId":"m"}"#;
-    let rows = read(text, &source(Kind::Events, Format::Ndjson, mapping()));
+    let rows = read(text, &calls());
     assert_eq!(outcome(&rows), [(1, ""), (2, "missing_field"), (3, "unsupported_call"), (4, "missing_field"), (5, "")]);
     let error = rows[3].fact.clone().unwrap_err();
-    assert_eq!(error.to_string(), "line 4, /userId: is empty (and 1 more in this row)");
+    assert_eq!(
+        error.to_string(),
+        "line 4, /userId: is missing; a call names a userId or an anonymousId (and 1 more in this row)"
+    );
 }
 
 #[test]
@@ -289,10 +435,12 @@ fn bad_files_are_refused_by_name() {
         (b"\xff\xfec\0u\0".to_vec(), Kind::Reviews, Format::Csv, "wrong_shape", "UTF-16"),
         (b"PK\x03\x04rest".to_vec(), Kind::Reviews, Format::Csv, "wrong_shape", "a workbook"),
         (b"\x1f\x8b\x08\x00".to_vec(), Kind::Events, Format::Ndjson, "wrong_shape", "a gzip file"),
+        (b"PAR1....".to_vec(), Kind::Reviews, Format::Csv, "wrong_shape", "a Parquet file"),
+        ([&[b'a'; 257][..], b"ustar"].concat(), Kind::Reviews, Format::Csv, "wrong_shape", "a tar archive"),
         (b"[\n{}\n]".to_vec(), Kind::Reviews, Format::Ndjson, "wrong_shape", "one JSON array"),
-        (b"{}".to_vec(), Kind::Events, Format::Csv, "unsupported_format", "events in CSV"),
     ] {
-        let error = over(&bytes, &source(kind, format, mapping()), Position::default()).map(|_| ()).unwrap_err();
+        let mapping = if kind == Kind::Events { Mapping::default() } else { mapping() };
+        let error = over(&bytes, &source(kind, format, mapping), Position::default()).map(|_| ()).unwrap_err();
         assert_eq!(error.code(), code, "{why}: {error}");
     }
     let unmapped = Source { mapping: None, ..csv_reviews() };
@@ -306,8 +454,9 @@ fn bad_files_are_refused_by_name() {
 fn a_file_that_is_not_there_or_is_a_folder_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().join("nowhere.csv"), folder.path().to_owned()] {
-        let error =
-            open(&Source { path: path.clone(), ..csv_reviews() }, Position::default(), NOW).map(|_| ()).unwrap_err();
+        let error = open(&Source { path: path.clone(), ..csv_reviews() }, Position::default(), reading())
+            .map(|_| ())
+            .unwrap_err();
         assert_eq!(error.code(), "unreadable_file");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
@@ -315,24 +464,29 @@ fn a_file_that_is_not_there_or_is_a_folder_is_an_error_that_names_it() {
 
 #[test]
 fn kinds_and_formats_read_back_and_a_path_tells_its_format() {
-    for kind in [Kind::Reviews, Kind::Events] {
+    for kind in [Kind::Reviews, Kind::Events, Kind::Customers, Kind::Orders, Kind::Items] {
         assert_eq!(kind.name().parse::<Kind>().unwrap(), kind);
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
     }
-    for format in [Format::Csv, Format::Ndjson] {
+    for format in [Format::Csv, Format::Ndjson, Format::Parquet] {
         assert_eq!(format.name().parse::<Format>().unwrap(), format);
     }
-    for (path, format) in
-        [("a.csv", Format::Csv), ("a.TSV", Format::Csv), ("a.b.jsonl", Format::Ndjson), ("a.json", Format::Ndjson)]
-    {
+    for (path, format) in [
+        ("a.csv", Format::Csv),
+        ("a.TSV", Format::Csv),
+        ("a.b.jsonl", Format::Ndjson),
+        ("a.json", Format::Ndjson),
+        ("a.csv.gz", Format::Csv),
+        ("b/a.NDJSON.zst", Format::Ndjson),
+    ] {
         assert_eq!(Format::of_path(Path::new(path)).unwrap(), format);
     }
-    for path in ["a", "a.xlsx", "csv", ""] {
+    for path in ["a", "a.xlsx", "csv", "", "a.gz", "a.zip.gz"] {
         assert_eq!(Format::of_path(Path::new(path)).unwrap_err().code(), "unknown_format", "{path:?}");
     }
     assert_eq!(
-        "orders".parse::<Kind>().unwrap_err().to_string(),
-        "there is no kind \"orders\"; there are reviews and events"
+        "poems".parse::<Kind>().unwrap_err().to_string(),
+        "there is no kind \"poems\"; there are reviews, events, customers, orders and items"
     );
 }
 
@@ -355,16 +509,10 @@ fn real_review_files_are_read_to_the_last_row() {
             println!("skipped: {} is missing", path.display());
             continue;
         }
-        let mapping = Mapping {
-            customer: customer.to_owned(),
-            text: text.to_owned(),
-            id: None,
-            item: None,
-            rating: None,
-            time: None,
-        };
+        let mapping =
+            Mapping { customer: Some(customer.to_owned()), text: Some(text.to_owned()), ..Mapping::default() };
         let source = Source { path, kind: Kind::Reviews, format: Format::Csv, mapping: Some(mapping) };
-        let rows = open(&source, Position::default(), NOW).unwrap();
+        let rows = open(&source, Position::default(), reading()).unwrap();
         let total_bytes = rows.total_bytes();
         let rows: Vec<Row> = rows.map(Result::unwrap).collect();
         assert_eq!(rows.len(), n_rows);

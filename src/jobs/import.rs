@@ -3,10 +3,15 @@
 //! The checkpoint is written in the same transaction as the facts it covers, so after a crash the job goes on with the first
 //! row that is not in the store, and rows are neither lost nor told twice.
 
+use super::rejects::{Rejects, Spelled};
+use super::uploads::Upload;
 use super::{JobContext, JobFailure, Work};
 use crate::domain::{Fact, Progress};
-use crate::ingest::{self, Format, IngestError, Kind, Mapping, Position, RowError, Rows, Source};
-use crate::store::{Appended, Checkpoint, Store};
+use crate::ingest::{
+    self, Format, IngestError, Kind, Mapping, Position, Reading, RowError, Rows, Source, UnpackLimits, Vocabulary,
+};
+use crate::intake::Intake;
+use crate::store::{Appended, Checkpoint};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,14 +42,20 @@ pub struct ImportRequest {
 /// What came of an import.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ImportReport {
-    /// Rows read, the rejected ones too.
+    /// Rows read, the rejected ones too: `accepted + replaced + duplicate + grouped + rejected`.
     pub rows: u64,
+    /// Rows that are further lines of an order that was kept.
+    #[serde(default)]
+    pub grouped: u64,
     /// New facts.
     pub accepted: u64,
     /// Reviews whose words replaced older ones.
     pub replaced: u64,
     /// Facts that were there already.
     pub duplicate: u64,
+    /// Facts about customers who were erased: not kept.
+    #[serde(default)]
+    pub suppressed: u64,
     pub rejected: u64,
     pub rejected_by_code: BTreeMap<String, u64>,
     /// The first 100 rejected rows.
@@ -69,15 +80,22 @@ impl From<RowError> for RejectedRow {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct ImportCheckpoint {
     position: Position,
     report: ImportReport,
+    /// Length of the file of rejected rows that covers what is behind.
+    #[serde(default)]
+    rejects_bytes: u64,
 }
 
 pub struct ImportWork {
-    pub store: Arc<dyn Store>,
+    pub intake: Arc<Intake>,
     pub uploads_dir: PathBuf,
+    /// What a compressed file may unpack to.
+    pub unpack_limits: UnpackLimits,
+    pub rejects: Arc<Rejects>,
+    pub vocabulary: Arc<Vocabulary>,
 }
 
 fn failed(code: &str, detail: impl ToString) -> JobFailure {
@@ -89,11 +107,10 @@ impl Work for ImportWork {
     async fn run(&self, context: Arc<JobContext>) -> Result<Value, JobFailure> {
         let request: ImportRequest =
             serde_json::from_value(context.job().request.clone()).map_err(|e| failed("internal", e))?;
-        let path = self.uploads_dir.join(&request.upload);
-        let outcome = self.import(&context, &request, path.clone()).await;
+        let upload = Upload::new(&self.uploads_dir, &request.upload, &request.file_name);
+        let outcome = self.import(&context, &request, &upload).await;
         if !matches!(outcome, Err(JobFailure::Interrupted)) {
-            // Done with for good; a file that is gone already is no trouble.
-            let _ = tokio::fs::remove_file(&path).await;
+            upload.remove().await;
         }
         serde_json::to_value(outcome?).map_err(|e| failed("internal", e))
     }
@@ -104,30 +121,54 @@ impl ImportWork {
         &self,
         context: &Arc<JobContext>,
         request: &ImportRequest,
-        path: PathBuf,
+        upload: &Upload,
     ) -> Result<ImportReport, JobFailure> {
         let from: Option<ImportCheckpoint> =
             context.job().checkpoint.clone().and_then(|value| serde_json::from_value(value).ok());
-        let (position, mut report) = from.map_or_else(Default::default, |from| (from.position, from.report));
+        let mut so_far = from.unwrap_or_default();
+        let (position, report) = (so_far.position, &mut so_far.report);
         report.dry_run = request.dry_run;
+        let path = upload.plain(context, self.unpack_limits).await?;
         let source = Source { path, kind: request.kind, format: request.format, mapping: request.mapping.clone() };
-        let now = context.job().created_at;
-        let upload = source.path.display().to_string();
-        // The upload's own name means nothing to the caller.
-        let bad_file = |error: IngestError| failed("bad_file", error.to_string().replace(&upload, &request.file_name));
-        let open = move || ingest::open(&source, position, now);
+        let reading = Reading { now: context.job().created_at, vocabulary: Arc::clone(&self.vocabulary) };
+        let bad_file = |error: IngestError| upload.failure(&error);
+        let open = move || ingest::open(&source, position, reading);
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| failed("internal", e))?;
         let mut rows = opened.map_err(bad_file)?;
+        let total_bytes = rows.total_bytes();
         loop {
             context.check()?;
             let read = tokio::task::spawn_blocking(move || next_batch(rows));
             let (batch, rest) = read.await.map_err(|e| failed("internal", e))?.map_err(bad_file)?;
             rows = rest;
             if batch.rows == 0 {
-                return Ok(report);
+                return Ok(so_far.report);
             }
-            self.take(context, request, batch, &mut report).await?;
+            let progress = Progress { phase: "importing".into(), done: batch.next.byte, total: Some(total_bytes) };
+            self.take(context, request, batch, progress, &mut so_far).await?;
         }
+    }
+
+    /// Writes the rejected rows down before the checkpoint that counts them.
+    async fn keep_rejects(
+        &self,
+        context: &Arc<JobContext>,
+        spelled: Spelled,
+        so_far: &mut ImportCheckpoint,
+    ) -> Result<(), JobFailure> {
+        if spelled.is_empty() {
+            return Ok(());
+        }
+        let (rejects, job, kept_bytes) = (Arc::clone(&self.rejects), context.job().id, so_far.rejects_bytes);
+        let writing = tokio::task::spawn_blocking(move || rejects.append(job, kept_bytes, &spelled));
+        let written = writing.await.map_err(|e| failed("internal", e))?;
+        so_far.rejects_bytes = written.map_err(|error| {
+            failed(
+                "store_unavailable",
+                format!("the rejected rows cannot be written down ({}); make room", error.kind()),
+            )
+        })?;
+        Ok(())
     }
 
     /// Appends a batch with its checkpoint and counts what became of it.
@@ -136,17 +177,20 @@ impl ImportWork {
         context: &Arc<JobContext>,
         request: &ImportRequest,
         batch: Batch,
-        report: &mut ImportReport,
+        progress: Progress,
+        so_far: &mut ImportCheckpoint,
     ) -> Result<(), JobFailure> {
+        self.keep_rejects(context, batch.rejects, so_far).await?;
+        let report = &mut so_far.report;
         report.rows += batch.rows;
-        for error in batch.errors {
-            report.rejected += 1;
-            *report.rejected_by_code.entry(error.code.to_string()).or_default() += 1;
+        report.grouped += batch.grouped;
+        for (error, n_rows) in batch.errors {
+            report.rejected += n_rows;
+            *report.rejected_by_code.entry(error.code.to_string()).or_default() += n_rows;
             if report.errors.len() < DESCRIBED {
                 report.errors.push(error.into());
             }
         }
-        let progress = Progress { phase: "importing".into(), done: batch.next.byte, total: Some(request.bytes) };
         context.report(progress.clone());
         if request.dry_run {
             report.accepted += batch.facts.len() as u64;
@@ -156,15 +200,20 @@ impl ImportWork {
         // process die right after it, the report calls duplicates of this one batch accepted. The facts themselves are right.
         let mut after = report.clone();
         after.accepted += batch.facts.len() as u64;
-        let value = serde_json::to_value(ImportCheckpoint { position: batch.next, report: after })
-            .map_err(|e| failed("internal", e))?;
+        let value = serde_json::to_value(ImportCheckpoint {
+            position: batch.next,
+            report: after,
+            rejects_bytes: so_far.rejects_bytes,
+        })
+        .map_err(|e| failed("internal", e))?;
         let checkpoint = Checkpoint { job: context.job().id, progress, checkpoint: value };
         let now = crate::domain::Timestamp::now();
-        for appended in self.store.append(&context.workspace, &batch.facts, Some(&checkpoint), now).await? {
+        for appended in self.intake.append(&context.workspace, batch.facts, Some(&checkpoint), now).await? {
             match appended {
                 Appended::Accepted => report.accepted += 1,
                 Appended::Replaced => report.replaced += 1,
                 Appended::Duplicate => report.duplicate += 1,
+                Appended::Suppressed => report.suppressed += 1,
             }
         }
         Ok(())
@@ -173,20 +222,43 @@ impl ImportWork {
 
 struct Batch {
     rows: u64,
+    grouped: u64,
     facts: Vec<Fact>,
-    errors: Vec<RowError>,
+    /// With the rows that are lost with each.
+    errors: Vec<(RowError, u64)>,
+    rejects: Spelled,
     next: Position,
 }
 
+/// Ends a batch early, as rows may be long.
+const BATCH_BYTES: u64 = 32 << 20;
+
 fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), IngestError> {
-    let mut batch = Batch { rows: 0, facts: Vec::with_capacity(BATCH), errors: Vec::new(), next: Position::default() };
+    let mut batch = Batch {
+        rows: 0,
+        grouped: 0,
+        facts: Vec::with_capacity(BATCH),
+        errors: Vec::new(),
+        rejects: Spelled::default(),
+        next: Position::default(),
+    };
+    let mut began_at = None;
     for row in rows.by_ref().take(BATCH) {
         let row = row?;
-        batch.rows += 1;
+        batch.rows += row.n_rows;
         batch.next = row.next;
         match row.fact {
-            Ok(fact) => batch.facts.push(fact),
-            Err(error) => batch.errors.push(error),
+            Ok(fact) => {
+                batch.grouped += row.n_rows - 1;
+                batch.facts.push(fact);
+            }
+            Err(error) => {
+                batch.rejects.add(&error, &row.raw);
+                batch.errors.push((error, row.n_rows));
+            }
+        }
+        if row.next.byte - *began_at.get_or_insert(row.next.byte) > BATCH_BYTES {
+            break;
         }
     }
     Ok((batch, rows))

@@ -1,10 +1,15 @@
 //! Long work: accepted durably, done one after the other a kind, seen while it runs, cancelled, taken up again after a crash.
 
+mod erase;
 mod fit;
 mod import;
+mod rejects;
+mod uploads;
 
+pub use erase::{EraseRequest, EraseWork};
 pub use fit::{FitRequest, FitWork};
 pub use import::{ImportReport, ImportRequest, ImportWork};
+pub use rejects::Rejects;
 
 use crate::domain::{Job, JobId, JobKind, JobState, Progress, Timestamp, WorkspaceId};
 use crate::store::{Result, Store, StoreError};

@@ -148,7 +148,8 @@ impl Fitter {
                 .max()
                 .unwrap_or(0),
             model_fingerprint: fingerprint,
-            now: Timestamp::now(),
+            // As stores keep it: `since` then reads the same before and after a restart.
+            now: Timestamp::now().round(jiff::Unit::Microsecond).unwrap_or_else(|_| Timestamp::now()),
         })
     }
 

@@ -51,6 +51,23 @@ impl LiveVersion {
         Self { members: members.collect(), map, version }
     }
 
+    /// The same without some customers, and without what they are quoted with.
+    fn without(&self, ids: &[CustomerId]) -> Self {
+        let mut version = self.version.clone();
+        for segment in &mut version.segments {
+            segment.typical_reviews.retain(|review| !ids.contains(&review.customer_id));
+        }
+        let mut members = self.members.clone();
+        members.retain(|customer, _| !ids.contains(customer));
+        Self { version, map: self.map.clone(), members }
+    }
+
+    fn tells_of(&self, ids: &[CustomerId]) -> bool {
+        let is_quoted =
+            |segment: &Segment| segment.typical_reviews.iter().any(|review| ids.contains(&review.customer_id));
+        ids.iter().any(|id| self.members.contains_key(id)) || self.version.segments.iter().any(is_quoted)
+    }
+
     pub fn placed(&self, customer: &CustomerId) -> Option<Placed> {
         self.members.get(customer).copied()
     }
@@ -112,6 +129,18 @@ impl Snapshots {
         }
         let mut next = Live::clone(&self.live.load());
         next.entry(workspace.clone()).or_default().insert(live.version.segmentation.clone(), Arc::new(live));
+        self.live.store(Arc::new(next));
+    }
+
+    /// From now on no look-up tells of these customers.
+    pub fn forget(&self, workspace: &WorkspaceId, ids: &[CustomerId]) {
+        let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Live::clone(&self.live.load());
+        for live in next.get_mut(workspace).into_iter().flat_map(HashMap::values_mut) {
+            if live.tells_of(ids) {
+                *live = Arc::new(live.without(ids));
+            }
+        }
         self.live.store(Arc::new(next));
     }
 

@@ -3,9 +3,12 @@
 //! An implementation joins with a [`Place`] and one line, `contract_suite!(MyPlace::new)`; nothing here knows which one it tests.
 
 pub(crate) mod appends;
+pub(crate) mod erasure;
 pub(crate) mod facts;
+pub(crate) mod identity;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod purchases;
 mod samples;
 pub(crate) mod segmentations;
 pub(crate) mod traits;
@@ -43,6 +46,11 @@ macro_rules! contract_suite {
                 appending_again_changes_nothing,
                 calls_side_by_side_lose_nothing,
             },
+            erasure::{
+                nothing_of_an_erased_customer_is_left_and_all_of_the_others,
+                pages_of_members_go_on_past_an_erased_one,
+                the_erased_do_not_come_back_until_they_are_let,
+            },
             facts::{
                 a_customer_exists_from_the_first_fact_that_names_them,
                 a_customers_reviews_come_newest_first,
@@ -55,6 +63,14 @@ macro_rules! contract_suite {
                 pages_of_reviews_have_no_gaps_and_repeat_nothing,
                 texts_and_ids_come_back_as_they_were_written,
                 unchanged_reviews_are_not_repeated_while_others_are_replaced,
+            },
+            identity::{
+                a_call_with_a_message_id_seen_before_changes_nothing,
+                accounts_have_members_and_traits,
+                an_earlier_claim_takes_an_id_back,
+                facts_under_all_ids_are_one_customers,
+                ids_count_for_the_customer_that_the_contract_says,
+                the_order_of_calls_does_not_matter,
             },
             jobs::{
                 a_finished_job_never_changes_again,
@@ -69,6 +85,15 @@ macro_rules! contract_suite {
                 a_second_key_with_the_same_id_or_secret_is_a_conflict,
                 a_revoked_key_keeps_its_first_moment,
                 keys_come_oldest_first,
+            },
+            purchases::{
+                a_refund_is_taken_once,
+                an_item_is_what_was_said_of_it_last,
+                an_order_comes_back_as_it_was_told,
+                pages_of_a_customers_events_have_no_gaps,
+                the_later_word_on_an_order_stands_whatever_the_order_of_arrival,
+                the_same_order_again_is_a_duplicate_and_an_updated_one_replaces,
+                what_an_event_tells_is_kept_with_it_or_not_at_all,
             },
             segmentations::{
                 editing_a_segmentation_keeps_its_birth_and_its_live_version,
@@ -96,6 +121,7 @@ macro_rules! contract_suite {
                 publishing_what_refers_to_nothing_is_missing_and_changes_nothing,
             },
             workspaces::{
+                a_setting_stands_as_it_was_put_last,
                 a_workspace_is_made_once,
                 everything_survives_being_closed_and_opened_again,
                 no_call_sees_or_touches_another_workspace,

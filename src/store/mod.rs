@@ -7,6 +7,7 @@
 mod contract;
 mod place;
 mod postgres;
+mod rules;
 mod sqlite;
 
 pub use place::StorePlace;
@@ -14,11 +15,11 @@ pub use postgres::{PostgresStore, PostgresUrl};
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
-    Customer, CustomerId, Fact, Job, JobId, Key, KeyId, Membership, Review, ReviewId, SegmentId, Segmentation,
-    SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
+    Customer, CustomerId, Event, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Order, Refund,
+    Review, ReviewId, SegmentId, Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What can go wrong with a store, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +54,13 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub enum Appended {
     /// It is new.
     Accepted,
-    /// A review with this id was there with other content: the newer replaces the older, time and all, and the older's vectors
-    /// are gone.
+    /// It stands in the place of one that was there with other content. (A review: time and all, and the older's vectors are
+    /// gone.)
     Replaced,
     /// The very same fact was there already; nothing changed.
     Duplicate,
+    /// It is about somebody who was erased; nothing of it was kept.
+    Suppressed,
 }
 
 /// A job's new checkpoint, written in the same transaction as the facts it covers.
@@ -74,6 +77,8 @@ pub struct Counts {
     pub customers: u64,
     pub reviews: u64,
     pub events: u64,
+    pub orders: u64,
+    pub items: u64,
 }
 
 /// A review with the number that orders it: ever growing within a store, new for a replaced review.
@@ -81,6 +86,62 @@ pub struct Counts {
 pub struct StoredReview {
     pub seq: i64,
     pub review: Review,
+}
+
+/// An event with the number that orders it, and the customer it counts for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    pub seq: i64,
+    pub customer: CustomerId,
+    /// `who` is the id it was told under; `told` is not kept with it.
+    pub event: Event,
+}
+
+/// An order with the number that orders it: ever growing within a store, new for a replaced order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredOrder {
+    pub seq: i64,
+    /// `customer` is the one it counts for.
+    pub order: Order,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRefund {
+    pub seq: i64,
+    pub refund: Refund,
+}
+
+/// An account that customers belong to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    pub id: GroupId,
+    pub traits: Map<String, Value>,
+}
+
+/// What an erasure removed, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Removed {
+    /// Ids that counted for the customer, their own among them.
+    pub ids: u64,
+    pub events: u64,
+    /// With their vectors.
+    pub reviews: u64,
+    pub orders: u64,
+    pub refunds: u64,
+    pub traits: u64,
+    /// Places in versions, the retired ones too.
+    pub memberships: u64,
+    /// Reviews that versions quoted as typical.
+    pub typical_reviews: u64,
+}
+
+/// An erased customer: what is to be forgotten elsewhere too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    pub ids: Vec<CustomerId>,
+    /// The words of their reviews.
+    pub texts: Vec<String>,
+    pub removed: Removed,
 }
 
 /// A review's vector under some model.
@@ -133,6 +194,14 @@ pub trait Store: Send + Sync {
     /// Whether any key that is not revoked exists in any workspace.
     async fn has_live_keys(&self) -> Result<bool>;
 
+    // ---- settings
+
+    /// A workspace's setting.
+    async fn setting(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<Value>>;
+    async fn put_setting(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<()>;
+    /// The setting that stands; where there is none, this value from now on. Of several callers at once one value stands for all.
+    async fn setting_or_put(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<Value>;
+
     // ---- facts
 
     /// Appends facts in order, and moves a job's checkpoint with them. The answer has one entry a fact, in the same order.
@@ -141,7 +210,15 @@ pub trait Store: Send + Sync {
     /// - A review whose id is there: same content → `Duplicate`, other content → `Replaced`. `time` is no content: a
     ///   review that is sent again without one, and so gets another moment, is the same review, and its first time stays.
     /// - An event whose id is there is `Duplicate`, whatever else it says (Segment's rule), for ever.
+    ///   What it tells beside (an order, a refund, a review) is appended with it by the rules of its own, or not at all.
     /// - Traits merge key by key, the later `time` wins for each key; `null` removes the key. Nothing new → `Duplicate`.
+    /// - An identify, alias or group call whose message id was seen before is `Duplicate` and changes nothing.
+    /// - An order whose id is there: same content → `Duplicate`; other content → `Replaced` where it was said later (at the
+    ///   same moment: where it is the greater one), else `Duplicate`. `time` is no content: the earliest stays.
+    /// - A refund whose id is there is `Duplicate`. An item follows the rule of orders.
+    /// - Ids that were tied count for one customer, under one of those ids, in whatever order the facts arrive: an anonymous id
+    ///   belongs to the known id that was named beside it at the earliest `time` (ties: the least id); an alias ties two ids
+    ///   for good; the customer's id is the one among them that was neither claimed nor aliased to another, the least of several.
     async fn append(
         &self,
         workspace: &WorkspaceId,
@@ -150,8 +227,9 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Appended>>;
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts>;
+    /// The customer that an id counts for, with what is known of all their ids.
     async fn customer(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<Option<Customer>>;
-    /// Customers after `after`, in byte order of their ids.
+    /// Customers (not the ids that count for others) after `after`, in byte order of their ids.
     async fn customers(
         &self,
         workspace: &WorkspaceId,
@@ -167,6 +245,55 @@ pub trait Store: Send + Sync {
         customer: &CustomerId,
         limit: usize,
     ) -> Result<Vec<StoredReview>>;
+
+    /// The log of merges after `seq`, by `seq`: each change of which customer an id counts for.
+    async fn merges(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<Merge>>;
+    /// Events with a `seq` above `after`, by `seq`.
+    async fn events(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredEvent>>;
+    /// A customer's events, newest `time` first, `seq` breaking ties; below `before` where it is given.
+    async fn customer_events(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        before: Option<(Timestamp, i64)>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>>;
+    /// Orders with a `seq` above `after`, by `seq`.
+    async fn orders(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredOrder>>;
+    /// A customer's orders, newest `time` first, `seq` breaking ties.
+    async fn customer_orders(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredOrder>>;
+    /// Refunds with a `seq` above `after`, by `seq`.
+    async fn refunds(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredRefund>>;
+    async fn item(&self, workspace: &WorkspaceId, id: &ItemId) -> Result<Option<Item>>;
+    /// Items after `after`, in byte order of their ids.
+    async fn items(&self, workspace: &WorkspaceId, after: Option<&ItemId>, limit: usize) -> Result<Vec<Item>>;
+    /// Accounts after `after`, in byte order of their ids.
+    async fn accounts(&self, workspace: &WorkspaceId, after: Option<&GroupId>, limit: usize) -> Result<Vec<Account>>;
+
+    /// A customer's refunds, newest `time` first, `seq` breaking ties.
+    async fn customer_refunds(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredRefund>>;
+
+    // ---- erasure
+
+    /// Removes the customer that an id counts for: all their ids, facts, vectors, places and quotations, in every version. What
+    /// comes under these ids from now on is `Suppressed`: a fact about them is not kept, and another's fact that names one
+    /// beside (an anonymous id) is kept without it. Nobody there → nothing.
+    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>>;
+    /// Lets an erased id come back from now on; whether it was suppressed.
+    async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool>;
+    /// Makes sure that what was erased before is in no file of the store any more, its logs included. May be called again. A
+    /// database server is asked to clear its tables; its logs and backups are its operator's.
+    async fn sweep(&self) -> Result<()>;
 
     // ---- vectors
 

@@ -7,19 +7,15 @@ skipped by name.
 
 import json
 import os
-import subprocess
-import tempfile
 import unittest
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import openai
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
+from service import ROOT, Service
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CLIENTELE = Path(os.environ.get("CLIENTELE_BIN", ROOT / "target/debug/clientele"))
 MODEL = "all-MiniLM-L6-v2"
 FOLDER = Path(os.environ.get("CLIENTELE_MODELS_DIR", ROOT / "models")) / MODEL
 TEXTS = ["The espresso machine makes a lovely crema", "Grüße aus den Bergen, die Stiefel halten dicht ☕", "seeds"]
@@ -28,49 +24,9 @@ LONG = "word " * 300
 SERVICE = None
 
 
-class Service:
-    """A running service, with a key that may read and one that may not."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory()
-        root = Path(self.folder.name)
-        link_model(root / "models" / MODEL)
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("CLIENTELE_")}
-        self.environment["HF_HUB_OFFLINE"] = "1"
-        self.data = str(root / "data")
-        self.reader = self.key("read")
-        self.writer = self.key("write")
-        models = ["--models-dir", str(root / "models"), "--offline"]
-        command = [CLIENTELE, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, *models]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self.environment)
-        self.url = self.listening()
-        # The rest of what it says is of no use, but the pipe must not fill up.
-        self.drain = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=subprocess.DEVNULL)
-
-    def key(self, scope):
-        command = [CLIENTELE, "keys", "create", "--label", scope, "--scopes", scope, "--data-dir", self.data]
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=self.environment).stdout.strip()
-
-    def listening(self):
-        said = []
-        for line in self.process.stderr:
-            said.append(line)
-            if "listening on " in line:
-                return line.split("listening on ")[1].split(";")[0].strip()
-        raise SystemExit("the service did not start:\n" + "".join(said))
-
-    def post(self, path, body):
-        headers = {"content-type": "application/json", "authorization": f"Bearer {self.reader}"}
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return json.load(answer)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(timeout=60)
-        self.drain.wait(timeout=60)
-        self.process.stderr.close()
-        self.folder.cleanup()
+def with_model(root):
+    link_model(root / "models" / MODEL)
+    return ["--models-dir", str(root / "models"), "--offline"]
 
 
 def link_model(folder):
@@ -87,7 +43,7 @@ def setUpModule():
     global SERVICE
     if not (FOLDER / "model.safetensors").exists():
         raise unittest.SkipTest(f"{MODEL} is missing; `make models` gets it")
-    SERVICE = Service()
+    SERVICE = Service(with_model)
 
 
 def tearDownModule():

@@ -9,6 +9,7 @@ use clientele::embed::{
     Cut, EmbedError, Embedder, ModelInfo, ModelSettings, Models, Output, Pooling, Precision, SharedTokens, Token,
     TokenIds, Tokens,
 };
+use clientele::ingest::Vocabulary;
 use clientele::store::{PostgresStore, SqliteStore, Store, StorePlace};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -297,6 +298,7 @@ async fn open_on(store: Arc<dyn Store>, place: StorePlace, dir: &Path, limits: L
         workspace: WorkspaceId::parse("default").unwrap(),
         resume_jobs,
         limits,
+        vocabulary: Arc::new(Vocabulary::standard()),
     };
     App::with(settings, store, Arc::new(models)).await.unwrap()
 }

@@ -1,4 +1,4 @@
-"""Fits the curves that src/embed/kernels/mathematics.rs evaluates: Φ for GELU and 2^f for the softmax.
+"""Fits the curves that src/embed/kernels/mathematics.rs evaluates: Φ and its tail for GELU, 2^f for the softmax.
 
 Weighted least squares in Chebyshev's basis, re-weighted until the error is level (Lawson's method). (Φ(x) - 1/2) / x is a
 polynomial in t = 2 x² / edge² - 1 and is held to 1 / (2 edge) at t = 1, so that Φ is 0 and 1 from the edge on. Prints the
@@ -47,6 +47,21 @@ def fit_cdf(edge, degree):
     print(f"Φ to {edge}, degree {degree}, off by {error:.1e}:", [float(np.float32(c)) for c in coefficients])
 
 
+def fit_tail(edge, degree):
+    """-Φ(-t) for t from 0 to the edge, where it is 0: GELU is max(x, 0) + |x| times it."""
+    t = (NODES + 1) / 2 * edge
+    tail = -0.5 * (1 - erf(t / np.sqrt(2)))
+    rest = levelled(tail, degree - 1, 1 - NODES, np.ones(N_POINTS))
+    in_nodes = np.polynomial.Polynomial(chebyshev.cheb2poly(chebyshev.chebmul([1, -1], rest)))
+    coefficients = in_nodes(np.polynomial.Polynomial([-1, 2 / edge])).coef
+    x = np.linspace(-8, 8, 1_600_001).astype(np.float32)
+    distance = np.minimum(np.abs(x), np.float32(edge))
+    computed = np.float32(np.maximum(x, 0) + distance * horner(distance, coefficients))
+    exact = x * (0.5 + 0.5 * erf(x.astype(np.float64) / np.sqrt(2)))
+    error = (np.abs(computed - exact) / np.maximum(np.abs(x), 1e-6)).max()
+    print(f"-Φ(-t) to {edge}, degree {degree}, off by {error:.1e}:", [float(np.float32(c)) for c in coefficients])
+
+
 def fit_power(degree):
     f = NODES / 2
     found = levelled(2.0**f, degree, np.ones(N_POINTS), 2.0**-f)
@@ -57,6 +72,6 @@ def fit_power(degree):
 
 if __name__ == "__main__":
     fit_cdf(5.6, 15)
-    fit_cdf(4.2, 8)
+    fit_tail(3.6, 6)
     fit_power(6)
     fit_power(4)

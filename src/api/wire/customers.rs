@@ -34,12 +34,19 @@ impl From<StoredReview> for ReviewBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CustomerBody {
     pub customer_id: String,
+    /// Whether the shop ever named them; else they are an anonymous visitor.
+    pub is_known: bool,
+    /// Other ids whose facts count for them.
+    pub aliases: Vec<String>,
+    /// Accounts they belong to.
+    pub groups: Vec<String>,
     #[schema(value_type = Object)]
     pub traits: Value,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     pub n_reviews: u64,
     pub n_events: u64,
+    pub n_orders: u64,
     /// The newest 20; nothing in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reviews: Option<Vec<ReviewBody>>,
@@ -49,10 +56,14 @@ impl From<domain::Customer> for CustomerBody {
     fn from(customer: domain::Customer) -> Self {
         Self {
             customer_id: customer.id.to_string(),
+            is_known: customer.is_known,
+            aliases: customer.aliases.into_iter().map(String::from).collect(),
+            groups: customer.groups.into_iter().map(String::from).collect(),
             traits: Value::Object(customer.traits),
             created_at: customer.created_at,
             n_reviews: customer.n_reviews,
             n_events: customer.n_events,
+            n_orders: customer.n_orders,
             reviews: None,
         }
     }

@@ -1,10 +1,12 @@
 //! What the API's JSON looks like. Domain values become these at the edge and nowhere else.
 
+mod activity;
 mod customers;
 mod embeddings;
 mod operations;
 mod segmentations;
 
+pub use activity::*;
 pub use customers::*;
 pub use embeddings::*;
 pub use operations::*;
@@ -38,6 +40,8 @@ pub struct Taken {
     pub accepted: u64,
     /// Facts that were there already.
     pub duplicate: u64,
+    /// Facts about customers who were erased: not kept.
+    pub suppressed: u64,
     pub rejected: Vec<RejectedItem>,
 }
 

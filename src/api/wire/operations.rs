@@ -11,6 +11,8 @@ pub struct WorkspaceBody {
     pub customers: u64,
     pub reviews: u64,
     pub events: u64,
+    pub orders: u64,
+    pub items: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

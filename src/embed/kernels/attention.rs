@@ -1,20 +1,19 @@
 //! Attention of packed texts: no mask and no padding, one text after the other, one head at a time.
 //!
 //! Queries come divided by sqrt(head size) · ln 2 (the weights are made so), so that the softmax is in powers of two. A few queries
-//! at a time go through scores, softmax and the mix of values, so the scores never leave the nearest cache.
+//! at a time go through scores, softmax and the mix of values, so the scores never leave the nearest caches. They stand as columns
+//! there, a query a lane: the softmax's highest and sum are made without looking across a vector.
 
 #![expect(unsafe_code, reason = "threads write heads of their own into shared rows")]
 
 use super::mathematics::{exp2, short_exp2};
-use super::rows::pack_bf16;
+use super::rows::bf16_words;
 use super::{Block, Isa, Kernel, LANES, Lines, Shared, Team, Word};
 use pulp::{Simd, WithSimd};
 use std::cell::RefCell;
 
-/// Queries worked on together: two tiles of the product.
-const QUERIES_AT_ONCE: usize = 12;
-/// What stands for a key that is not there: its power of two is 0.
-const NOWHERE: f32 = -1e30;
+/// Queries worked on together: two of the widest vectors.
+const QUERIES_AT_ONCE: usize = 2 * LANES;
 
 /// How heads lie in the rows of queries, keys and values: all queries' heads, then all keys', then all values', each padded to
 /// whole groups of words.
@@ -61,12 +60,12 @@ pub struct Attention<'a> {
 #[derive(Default)]
 struct Scratch {
     /// `[head words, padded length]`
-    keys: Lines<u32>,
-    /// `[padded length / parts, head columns]`
+    queries: Lines<u32>,
+    /// `[groups of keys, head columns]`, where the keys of a word stand together.
     values: Lines<u32>,
-    /// `[QUERIES_AT_ONCE, padded length]`
+    /// `[length, QUERIES_AT_ONCE]`
     scores: Lines<f32>,
-    /// `[QUERIES_AT_ONCE, padded length / parts]`
+    /// `[groups of keys, QUERIES_AT_ONCE]`
     shares: Lines<u32>,
     /// `[QUERIES_AT_ONCE, head columns]`
     mixed: Lines<f32>,
@@ -85,13 +84,12 @@ impl Attention<'_> {
         let mut heads = Vec::with_capacity(self.lengths.len() * self.shape.n_heads);
         let mut first_row = 0;
         for &length in self.lengths {
-            let padded = length.next_multiple_of(LANES * self.shape.kind.parts());
-            heads.extend((0..self.shape.n_heads).map(|head| Head { head, first_row, length, padded }));
+            heads.extend((0..self.shape.n_heads).map(|head| Head { head, first_row, length }));
             first_row += length;
         }
         team.each(heads.len(), |item| {
             SCRATCH.with_borrow_mut(|scratch| {
-                scratch.resize(self.shape, heads[item].padded);
+                scratch.resize(self.shape, heads[item].length);
                 // SAFETY: the head's columns of this text's rows are this item's alone, by the caller's promise.
                 unsafe { self.attend(scratch, heads[item], to, to_stride) }
             });
@@ -125,10 +123,10 @@ impl Attention<'_> {
         &self.words[(head.first_row + row) * self.stride + column..]
     }
 
-    /// Keys and values as columns of the two products.
+    /// Queries and values as columns of the two products.
     fn lay_out(&self, scratch: &mut Scratch, head: Head) {
         let words = self.shape.words();
-        transpose(self.part(1, head, 0), self.stride, words, head, &mut scratch.keys);
+        transpose(self.part(0, head, 0), self.stride, words, head, &mut scratch.queries);
         if self.shape.kind == Word::Bf16 {
             let (from, length) = (self.part(2, head, 0), head.length);
             self.isa.run(PairKeys { from, stride: self.stride, length, words, to: &mut scratch.values });
@@ -138,38 +136,35 @@ impl Attention<'_> {
     /// How much of each value goes to each query, before the division by the sums; gives one over those.
     fn share(&self, scratch: &mut Scratch, head: Head, first: usize, n_queries: usize) -> [f32; QUERIES_AT_ONCE] {
         self.kernel.multiply(Block {
-            rows: self.part(0, head, first),
+            rows: self.part(1, head, 0),
             row_stride: self.stride,
-            n_rows: n_queries,
+            row_step: 1,
+            n_rows: head.length,
             depth: self.shape.words(),
-            columns: &scratch.keys,
-            column_stride: head.padded,
-            n_columns: head.length.next_multiple_of(LANES),
+            columns: &scratch.queries[first..],
+            column_stride: head.padded(),
+            n_columns: n_queries.next_multiple_of(LANES),
             zero_points: &[],
             column_sums: &[],
             sums: &mut scratch.scores,
-            sum_stride: head.padded,
+            sum_stride: QUERIES_AT_ONCE,
         });
-        self.isa.run(Softmax {
-            scores: &mut scratch.scores[..n_queries * head.padded],
-            padded: head.padded,
-            length: head.length,
-            shares: &mut scratch.shares,
-            kind: self.shape.kind,
-        })
+        let (scores, shares) = (&mut scratch.scores[..], &mut scratch.shares[..]);
+        self.isa.run(Softmax { scores, n_queries, shares, kind: self.shape.kind })
     }
 
     fn mix(&self, scratch: &mut Scratch, head: Head, n_queries: usize) {
         let columns = self.shape.columns();
-        let (values, column_stride, depth) = match self.shape.kind {
-            Word::Bf16 => (&scratch.values[..], columns, head.padded / 2),
-            _ => (self.part(2, head, 0), self.stride, head.length),
+        let (values, column_stride) = match self.shape.kind {
+            Word::Bf16 => (&scratch.values[..], columns),
+            _ => (self.part(2, head, 0), self.stride),
         };
         self.kernel.multiply(Block {
             rows: &scratch.shares,
-            row_stride: head.padded / self.shape.kind.parts(),
+            row_stride: 1,
+            row_step: QUERIES_AT_ONCE,
             n_rows: n_queries,
-            depth,
+            depth: head.length.div_ceil(self.shape.kind.parts()),
             columns: values,
             column_stride,
             n_columns: columns,
@@ -188,32 +183,39 @@ struct Head {
     /// The text's first token.
     first_row: usize,
     length: usize,
-    /// The length up to whole groups of words.
-    padded: usize,
+}
+
+impl Head {
+    /// Its queries up to whole vectors.
+    fn padded(self) -> usize {
+        self.length.next_multiple_of(LANES)
+    }
 }
 
 impl Scratch {
-    fn resize(&mut self, shape: HeadShape, padded: usize) {
-        self.keys.resize(shape.words() * padded);
-        self.values.resize(padded / shape.kind.parts() * shape.columns());
-        self.scores.resize(QUERIES_AT_ONCE * padded);
-        self.shares.resize(QUERIES_AT_ONCE * padded / shape.kind.parts());
+    fn resize(&mut self, shape: HeadShape, length: usize) {
+        let groups = length.div_ceil(shape.kind.parts());
+        self.queries.resize(shape.words() * length.next_multiple_of(LANES));
+        self.values.resize(groups * shape.columns());
+        self.scores.resize(length * QUERIES_AT_ONCE);
+        self.shares.resize(groups * QUERIES_AT_ONCE);
         self.mixed.resize(QUERIES_AT_ONCE * shape.columns());
     }
 }
 
-/// `[length, words]`, `stride` apart, into `[words, padded]`; what is past the length is set to 0.
+/// `[length, words]`, `stride` apart, into `[words, padded length]`. What is past the length stays as it was: it is a query whose
+/// mix nobody reads.
 fn transpose(from: &[u32], stride: usize, words: usize, head: Head, to: &mut [u32]) {
-    for (key, from) in from.chunks(stride).take(head.length).enumerate() {
-        for (to, &word) in to.chunks_exact_mut(head.padded).zip(&from[..words]) {
-            to[key] = word;
+    let padded = head.padded();
+    for (row, from) in from.chunks(stride).take(head.length).enumerate() {
+        for (to, &word) in to.chunks_exact_mut(padded).zip(&from[..words]) {
+            to[row] = word;
         }
     }
-    to.chunks_exact_mut(head.padded).take(words).for_each(|to| to[head.length..].fill(0));
 }
 
-/// Values `[length, words]` of bf16, two columns a word, into `[padded / 2, columns]`, two keys a word: word w of a group has the
-/// keys w and w + 16, as the shares have them. What is past the length is set to 0.
+/// Values `[length, words]` of bf16, two columns a word, into `[groups, columns]`, two neighbouring keys a word, as the shares
+/// have them. A key past the length is 0.
 struct PairKeys<'a> {
     from: &'a [u32],
     stride: usize,
@@ -235,9 +237,8 @@ impl WithSimd for PairKeys<'_> {
         };
         let (sixteen, upper) = (simd.splat_u32s(16), simd.splat_u32s(0xffff_0000));
         for (pair, to) in self.to.chunks_exact_mut(2 * self.words).enumerate() {
-            let first = pair / LANES * 2 * LANES + pair % LANES;
             for (group, to) in to.chunks_exact_mut(2 * LANES).enumerate() {
-                let (a, b) = (row(first, group), row(first + LANES, group));
+                let (a, b) = (row(2 * pair, group), row(2 * pair + 1, group));
                 let (to, _) = S::as_mut_simd_u32s(to);
                 let (low, high) = to.split_at_mut(a.len());
                 for i in 0..a.len() {
@@ -250,12 +251,12 @@ impl WithSimd for PairKeys<'_> {
     }
 }
 
-/// Powers of two of the scores less the row's highest, as words; gives one over each row's sum.
+/// Powers of two of the scores less each query's highest, as words; gives one over each query's sum.
 struct Softmax<'a> {
-    /// `[n_rows, padded]`
+    /// `[length, QUERIES_AT_ONCE]`
     scores: &'a mut [f32],
-    padded: usize,
-    length: usize,
+    n_queries: usize,
+    /// `[groups of keys, QUERIES_AT_ONCE]`
     shares: &'a mut [u32],
     kind: Word,
 }
@@ -265,30 +266,57 @@ impl WithSimd for Softmax<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> [f32; QUERIES_AT_ONCE] {
-        let mut inverses = [0f32; QUERIES_AT_ONCE];
-        let share_stride = self.padded / self.kind.parts();
-        let rows = self.scores.chunks_exact_mut(self.padded).zip(self.shares.chunks_exact_mut(share_stride));
-        for ((scores, shares), inverse) in rows.zip(&mut inverses) {
-            scores[self.length..].fill(NOWHERE);
-            let (vectors, _) = S::as_mut_simd_f32s(scores);
-            let highest = vectors.iter().fold(simd.splat_f32s(NOWHERE), |highest, &x| simd.max_f32s(highest, x));
-            let highest = simd.splat_f32s(simd.reduce_max_f32s(highest));
-            let mut sum = simd.splat_f32s(0.0);
-            let exact = self.kind == Word::F32;
-            for x in vectors.iter_mut() {
-                let below = simd.sub_f32s(*x, highest);
-                *x = if exact { exp2(simd, below) } else { short_exp2(simd, below) };
-                sum = simd.add_f32s(sum, *x);
-            }
-            *inverse = 1.0 / simd.reduce_sum_f32s(sum);
-            if self.kind == Word::Bf16 {
-                pack_bf16(simd, scores, shares);
+        let mut inverses = [1f32; QUERIES_AT_ONCE];
+        let (vectors, _) = S::as_mut_simd_f32s(&mut inverses);
+        let (scores, _) = S::as_simd_f32s(self.scores);
+        let (shares, _) = S::as_mut_simd_u32s(self.shares);
+        let stride = QUERIES_AT_ONCE / S::F32_LANES;
+        for (i, inverse) in vectors.iter_mut().enumerate().take(self.n_queries.div_ceil(S::F32_LANES)) {
+            let scores = &scores[i..];
+            let highest = scores.iter().step_by(stride).fold(scores[0], |highest, &x| simd.max_f32s(highest, x));
+            let sum = if self.kind == Word::Bf16 {
+                paired_powers(simd, scores, highest, &mut shares[i..], stride)
             } else {
-                shares.iter_mut().zip(&*scores).for_each(|(share, score)| *share = score.to_bits());
-            }
+                powers(simd, scores, highest, &mut shares[i..], stride)
+            };
+            *inverse = simd.div_f32s(simd.splat_f32s(1.0), sum);
         }
         inverses
     }
+}
+
+/// The powers of one vector of queries, a word a key; gives their sum.
+#[inline(always)]
+fn powers<S: Simd>(simd: S, scores: &[S::f32s], highest: S::f32s, shares: &mut [S::u32s], stride: usize) -> S::f32s {
+    let mut sum = simd.splat_f32s(0.0);
+    for (score, share) in scores.iter().step_by(stride).zip(shares.iter_mut().step_by(stride)) {
+        let power = exp2(simd, simd.sub_f32s(*score, highest));
+        sum = simd.add_f32s(sum, power);
+        *share = simd.transmute_u32s_f32s(power);
+    }
+    sum
+}
+
+/// The same in bf16, a word for two keys.
+#[inline(always)]
+fn paired_powers<S: Simd>(
+    simd: S,
+    scores: &[S::f32s],
+    highest: S::f32s,
+    shares: &mut [S::u32s],
+    stride: usize,
+) -> S::f32s {
+    let mut sum = simd.splat_f32s(0.0);
+    for (scores, share) in scores.chunks(2 * stride).zip(shares.iter_mut().step_by(stride)) {
+        let first = short_exp2(simd, simd.sub_f32s(scores[0], highest));
+        let second = match scores.get(stride) {
+            Some(&score) => short_exp2(simd, simd.sub_f32s(score, highest)),
+            None => simd.splat_f32s(0.0),
+        };
+        sum = simd.add_f32s(sum, simd.add_f32s(first, second));
+        *share = bf16_words(simd, first, second);
+    }
+    sum
 }
 
 /// Divides the mixes by their rows' sums, into the head's columns of the result.

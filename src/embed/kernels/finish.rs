@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "threads write columns of their own into shared rows")]
 
 use super::mathematics::{Activation, Gelu, GeluTanh, Identity, Map, Relu, ShortGelu};
-use super::rows::{SharedRows, pack_words};
+use super::rows::{SharedRows, Vectors, pack_words};
 use super::{Block, Isa, Kernel, Lines, PANEL, Panels, Shared, Team, Word, WordRows};
 use pulp::{Simd, WithSimd};
 use std::cell::RefCell;
@@ -63,6 +63,7 @@ impl Finish<'_> {
                     kernel.multiply(Block {
                         rows: &rows.words()[first_row * rows.stride()..],
                         row_stride: rows.stride(),
+                        row_step: 1,
                         n_rows,
                         depth: weights.depth(),
                         columns: weights.panel(panel),
@@ -77,7 +78,7 @@ impl Finish<'_> {
                         to: self.to,
                         activation: self.activation,
                         exact: rows.kind() == Word::F32,
-                        sums: &mut sums[..n_rows * PANEL],
+                        sums: &sums[..n_rows * PANEL],
                         first_row: to_row + first_row - range.start,
                         panel,
                         bias: &self.bias[panel * PANEL..][..PANEL],
@@ -96,7 +97,7 @@ struct Part<'a> {
     activation: Option<Activation>,
     exact: bool,
     /// `[n_rows, PANEL]`
-    sums: &'a mut [f32],
+    sums: &'a [f32],
     first_row: usize,
     panel: usize,
     /// Of this panel's columns.
@@ -109,7 +110,7 @@ impl WithSimd for Part<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         match self.activation {
             None => self.finish(simd, Identity),
             Some(Activation::Gelu) if self.exact => self.finish(simd, Gelu),
@@ -117,55 +118,86 @@ impl WithSimd for Part<'_> {
             Some(Activation::GeluTanh) => self.finish(simd, GeluTanh),
             Some(Activation::Relu) => self.finish(simd, Relu),
         }
-        self.write(simd);
     }
 }
 
 impl Part<'_> {
-    /// Scale, bias and activation, in place.
+    /// Scale, bias and activation of one row after the other, each number read once and written once.
     #[inline(always)]
-    fn finish<S: Simd, M: Map>(&mut self, simd: S, map: M) {
+    fn finish<S: Simd, M: Map>(&self, simd: S, map: M) {
         let (bias, _) = S::as_simd_f32s(&self.bias[..PANEL]);
         if self.row_scales.is_empty() {
-            for sums in self.sums.chunks_exact_mut(PANEL) {
-                for (x, &bias) in S::as_mut_simd_f32s(sums).0.iter_mut().zip(bias) {
-                    *x = map.map(simd, simd.add_f32s(*x, bias));
-                }
+            for (row, sums) in self.sums.chunks_exact(PANEL).enumerate() {
+                let (sums, _) = S::as_simd_f32s(sums);
+                self.write(simd, row, Biased { sums, bias, map });
             }
             return;
         }
-        let (column_scales, _) = S::as_simd_f32s(&self.column_scales[..PANEL]);
-        for (sums, &row_scale) in self.sums.chunks_exact_mut(PANEL).zip(self.row_scales) {
-            let row_scale = simd.splat_f32s(row_scale);
-            for ((x, &scale), &bias) in S::as_mut_simd_f32s(sums).0.iter_mut().zip(column_scales).zip(bias) {
-                let scale = simd.mul_f32s(scale, row_scale);
-                *x = map.map(simd, simd.mul_add_e_f32s(*x, scale, bias));
-            }
+        let (scales, _) = S::as_simd_f32s(&self.column_scales[..PANEL]);
+        for (row, (sums, &row_scale)) in self.sums.chunks_exact(PANEL).zip(self.row_scales).enumerate() {
+            let (sums, _) = S::as_simd_f32s(sums);
+            self.write(simd, row, Scaled { sums, bias, scales, row_scale: simd.splat_f32s(row_scale), map });
         }
     }
 
+    /// Writes one row.
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S) {
-        for (row, sums) in self.sums.chunks_exact(PANEL).enumerate() {
-            let row = self.first_row + row;
-            // SAFETY: by the promise of `product`, the rows are ours, and this panel's columns this thread's.
-            match self.to {
-                Destination::AddTo { rows, stride } => {
-                    let to = unsafe { rows.part(part_of(row, stride, self.panel, PANEL)) };
-                    for (to, &x) in S::as_mut_simd_f32s(to).0.iter_mut().zip(S::as_simd_f32s(sums).0) {
-                        *to = simd.add_f32s(*to, x);
-                    }
-                }
-                Destination::Store { rows, stride } => {
-                    unsafe { rows.part(part_of(row, stride, self.panel, PANEL)) }.copy_from_slice(sums);
-                }
-                Destination::Words(rows) => {
-                    let width = PANEL / rows.kind.parts();
-                    let to = unsafe { rows.words.part(part_of(row, rows.stride, self.panel, width)) };
-                    pack_words(simd, rows.kind, sums, to);
+    fn write<S: Simd>(&self, simd: S, row: usize, values: impl Vectors<S>) {
+        let row = self.first_row + row;
+        // SAFETY: by the promise of `product`, the rows are ours, and this panel's columns this thread's.
+        match self.to {
+            Destination::AddTo { rows, stride } => {
+                let to = unsafe { rows.part(part_of(row, stride, self.panel, PANEL)) };
+                for (i, to) in S::as_mut_simd_f32s(to).0.iter_mut().enumerate() {
+                    *to = simd.add_f32s(*to, values.vector(simd, i));
                 }
             }
+            Destination::Store { rows, stride } => {
+                let to = unsafe { rows.part(part_of(row, stride, self.panel, PANEL)) };
+                for (i, to) in S::as_mut_simd_f32s(to).0.iter_mut().enumerate() {
+                    *to = values.vector(simd, i);
+                }
+            }
+            Destination::Words(rows) => {
+                let width = PANEL / rows.kind.parts();
+                let to = unsafe { rows.words.part(part_of(row, rows.stride, self.panel, width)) };
+                pack_words(simd, rows.kind, values, to);
+            }
         }
+    }
+}
+
+/// A row of sums with what follows a product of `f32` or bf16.
+#[derive(Clone, Copy)]
+struct Biased<'a, S: Simd, M> {
+    sums: &'a [S::f32s],
+    bias: &'a [S::f32s],
+    map: M,
+}
+
+impl<S: Simd, M: Map> Vectors<S> for Biased<'_, S, M> {
+    #[inline(always)]
+    fn vector(self, simd: S, i: usize) -> S::f32s {
+        self.map.map(simd, simd.add_f32s(self.sums[i], self.bias[i]))
+    }
+}
+
+/// The same of a product of 8-bit numbers.
+#[derive(Clone, Copy)]
+struct Scaled<'a, S: Simd, M> {
+    sums: &'a [S::f32s],
+    bias: &'a [S::f32s],
+    /// Of the columns.
+    scales: &'a [S::f32s],
+    row_scale: S::f32s,
+    map: M,
+}
+
+impl<S: Simd, M: Map> Vectors<S> for Scaled<'_, S, M> {
+    #[inline(always)]
+    fn vector(self, simd: S, i: usize) -> S::f32s {
+        let scale = simd.mul_f32s(self.scales[i], self.row_scale);
+        self.map.map(simd, simd.mul_add_e_f32s(self.sums[i], scale, self.bias[i]))
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Identity;
 #[derive(Clone, Copy)]
 pub(super) struct Gelu;
 
-/// x Φ(x), to 1e-4 |x|: below what bf16 keeps.
+/// x Φ(x), to 2.5e-4 |x|: below what bf16 keeps, and far below a step of the bytes.
 #[derive(Clone, Copy)]
 pub(super) struct ShortGelu;
 
@@ -63,20 +63,11 @@ const CDF: Cdf<16> = Cdf {
     ],
 };
 
-const SHORT_CDF: Cdf<9> = Cdf {
-    edge: 4.2,
-    coefficients: [
-        0.167_854_98,
-        -0.081_447_57,
-        0.055_816_33,
-        -0.039_408_743,
-        0.025_284_43,
-        -0.012_322_355,
-        0.007_012_812,
-        -0.006_897_838_3,
-        0.003_155_572_6,
-    ],
-};
+/// -Φ(-t) as a polynomial in t, lowest power first, up to TAIL_EDGE, where it is 0. x Φ(x) is max(x, 0) - |x| Φ(-|x|): fewer
+/// steps than by way of x². The largest error is the least there is, by weighted least squares at Chebyshev's nodes.
+const TAIL: [f32; 7] =
+    [-0.499_771_86, 0.392_013_4, 0.034_214_225, -0.128_856_8, 0.051_630_605, -0.008_495_666, 5.154_839e-4];
+const TAIL_EDGE: f32 = 3.6;
 
 /// 2^f for |f| up to 1/2, lowest power first; off by 2e-9 of the value.
 const EXP2: [f32; 7] =
@@ -149,7 +140,9 @@ impl Map for Gelu {
 impl Map for ShortGelu {
     #[inline(always)]
     fn map<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
-        simd.mul_f32s(x, normal_cdf(simd, x, &SHORT_CDF))
+        let distance = simd.min_f32s(simd.abs_f32s(x), simd.splat_f32s(TAIL_EDGE));
+        let positive = simd.max_f32s(x, simd.splat_f32s(0.0));
+        simd.mul_add_e_f32s(distance, polynomial(simd, distance, &TAIL), positive)
     }
 }
 
@@ -252,8 +245,8 @@ mod tests {
     }
 
     #[test]
-    fn short_gelu_is_right_to_a_ten_thousandth_of_x() {
-        check(ShortGelu, &grid(-8.0, 8.0), exact_gelu, |x| 1e-4 * x.abs() + 1e-12);
+    fn short_gelu_is_right_to_a_four_thousandth_of_x() {
+        check(ShortGelu, &grid(-8.0, 8.0), exact_gelu, |x| 2.5e-4 * x.abs() + 1e-12);
     }
 
     #[test]

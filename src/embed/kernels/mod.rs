@@ -19,6 +19,8 @@ mod mathematics;
 mod normalise;
 mod panels;
 mod product;
+#[cfg(test)]
+mod rounding_tests;
 mod rows;
 mod shared;
 mod team;

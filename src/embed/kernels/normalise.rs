@@ -53,19 +53,17 @@ impl WithSimd for NormRows<'_> {
     }
 }
 
+/// Sums that are made at the same time: an addition takes longer than the next one waits.
+const SUMS: usize = 4;
+
 /// Three passes over one row, which stays in the first-level cache: the sum, the squared distance from the mean, the result.
 #[inline(always)]
 fn norm_row<S: Simd>(simd: S, row: &mut [f32], norm: &Norm) {
     let n_columns = norm.n_columns as f32;
     let (numbers, tail) = S::as_simd_f32s(&row[..norm.n_columns]);
-    let sum = numbers.iter().fold(simd.splat_f32s(0.0), |sum, &x| simd.add_f32s(sum, x));
-    let mean = (simd.reduce_sum_f32s(sum) + tail.iter().sum::<f32>()) / n_columns;
+    let mean = (sum(simd, numbers) + tail.iter().sum::<f32>()) / n_columns;
     let means = simd.splat_f32s(mean);
-    let squares = numbers.iter().fold(simd.splat_f32s(0.0), |squares, &x| {
-        let distance = simd.sub_f32s(x, means);
-        simd.mul_add_e_f32s(distance, distance, squares)
-    });
-    let squares = simd.reduce_sum_f32s(squares) + tail.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>();
+    let squares = squares(simd, numbers, means) + tail.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>();
     let (row, _) = S::as_mut_simd_f32s(row);
     let (scale, _) = S::as_simd_f32s(&norm.scale);
     let (shift, _) = S::as_simd_f32s(&norm.shift);
@@ -73,6 +71,45 @@ fn norm_row<S: Simd>(simd: S, row: &mut [f32], norm: &Norm) {
     for ((x, &scale), &shift) in row.iter_mut().zip(scale).zip(shift) {
         *x = simd.mul_add_e_f32s(simd.mul_f32s(simd.sub_f32s(*x, means), inverse), scale, shift);
     }
+}
+
+#[inline(always)]
+fn sum<S: Simd>(simd: S, numbers: &[S::f32s]) -> f32 {
+    let mut sums = [simd.splat_f32s(0.0); SUMS];
+    let (groups, rest) = numbers.as_chunks::<SUMS>();
+    for group in groups {
+        for i in 0..SUMS {
+            sums[i] = simd.add_f32s(sums[i], group[i]);
+        }
+    }
+    for &x in rest {
+        sums[0] = simd.add_f32s(sums[0], x);
+    }
+    total(simd, sums)
+}
+
+/// The sum of the squared distances from the mean.
+#[inline(always)]
+fn squares<S: Simd>(simd: S, numbers: &[S::f32s], means: S::f32s) -> f32 {
+    let mut sums = [simd.splat_f32s(0.0); SUMS];
+    let (groups, rest) = numbers.as_chunks::<SUMS>();
+    for group in groups {
+        for i in 0..SUMS {
+            let distance = simd.sub_f32s(group[i], means);
+            sums[i] = simd.mul_add_e_f32s(distance, distance, sums[i]);
+        }
+    }
+    for &x in rest {
+        let distance = simd.sub_f32s(x, means);
+        sums[0] = simd.mul_add_e_f32s(distance, distance, sums[0]);
+    }
+    total(simd, sums)
+}
+
+#[inline(always)]
+fn total<S: Simd>(simd: S, sums: [S::f32s; SUMS]) -> f32 {
+    let [a, b, c, d] = sums;
+    simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
 }
 
 /// `to = a + b`, all of the same length.

@@ -14,9 +14,11 @@ use pulp::{Simd, WithSimd};
 
 /// `sums = rows · columns`: which memory it is about.
 pub struct Block<'a> {
-    /// `[n_rows, depth]`, `row_stride` words from one row to the next.
+    /// `[n_rows, depth]`, `row_stride` words from one row to the next and `row_step` from one step to the next: 1 for rows, or
+    /// the other way round for rows that stand as columns.
     pub rows: &'a [u32],
     pub row_stride: usize,
+    pub row_step: usize,
     pub n_rows: usize,
     /// Words of a row.
     pub depth: usize,
@@ -39,6 +41,7 @@ pub struct Block<'a> {
 struct Raw {
     rows: *const u32,
     row_stride: usize,
+    row_step: usize,
     n_rows: usize,
     depth: usize,
     columns: *const u32,
@@ -78,7 +81,8 @@ impl Kernel {
             (Isa::Neon, Word::F32) => |raw| Isa::Neon.run(RunF32(raw)),
             (Isa::Neon, Word::Bf16) => |raw| Isa::Neon.run(RunBf16(raw)),
             (Isa::Plain, Word::F32) => |raw| Isa::Plain.run(RunF32(raw)),
-            (Isa::Plain, Word::Bf16) => |raw| Isa::Plain.run(RunBf16(raw)),
+            // The plain level; and where a processor of another kind has no level of that name at all.
+            (_, Word::Bf16) => |raw| Isa::Plain.run(RunBf16(raw)),
         };
         Self { run }
     }
@@ -92,7 +96,10 @@ impl Kernel {
         }
         let last = |stride: usize, count: usize, width: usize| (count - 1) * stride + width;
         assert!(block.n_columns.is_multiple_of(LANES));
-        assert!(block.rows.len() >= last(block.row_stride, block.n_rows, block.depth));
+        assert!(
+            block.depth == 0
+                || block.rows.len() >= last(block.row_stride, block.n_rows, last(block.row_step, block.depth, 1))
+        );
         assert!(block.depth == 0 || block.columns.len() >= last(block.column_stride, block.depth, block.n_columns));
         assert!(block.sums.len() >= last(block.sum_stride, block.n_rows, block.n_columns));
         let zeros = !block.zero_points.is_empty();
@@ -100,6 +107,7 @@ impl Kernel {
         let raw = Raw {
             rows: block.rows.as_ptr(),
             row_stride: block.row_stride,
+            row_step: block.row_step,
             n_rows: block.n_rows,
             depth: block.depth,
             columns: block.columns.as_ptr(),
@@ -231,19 +239,20 @@ unsafe fn tile<D: Dot, const R: usize, const V: usize>(dot: D, raw: Raw, row: us
                 }
             }
         }
-        let rows = raw.rows.add(row * raw.row_stride);
+        let mut rows = raw.rows.add(row * raw.row_stride);
         let mut columns = raw.columns.add(column);
-        for step in 0..raw.depth {
+        for _ in 0..raw.depth {
             let mut words = [dot.splat(0); V];
             for (v, words) in words.iter_mut().enumerate() {
                 *words = dot.load(columns.add(v * D::LANES));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let word = dot.splat(*rows.add(r * raw.row_stride + step));
+                let word = dot.splat(*rows.add(r * raw.row_stride));
                 for v in 0..V {
                     sums[v] = dot.dot(sums[v], word, words[v]);
                 }
             }
+            rows = rows.wrapping_add(raw.row_step);
             columns = columns.wrapping_add(raw.column_stride);
         }
         let to = raw.sums.add(row * raw.sum_stride + column);

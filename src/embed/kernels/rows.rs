@@ -87,6 +87,7 @@ impl SharedRows<'_> {
         // SAFETY: the caller's promise.
         let words = unsafe { self.words.part(row * self.stride..(row + 1) * self.stride) };
         if self.kind != Word::Int8 {
+            let (numbers, _) = S::as_simd_f32s(numbers);
             return pack_words(simd, self.kind, numbers, words);
         }
         let (scale, zero_point) = pack_int8(simd, numbers, words);
@@ -130,32 +131,41 @@ impl WithSimd for Pack<'_> {
     }
 }
 
-/// Packs numbers into words that need no scale. Both are multiples of a group.
-#[inline(always)]
-pub(super) fn pack_words<S: Simd>(simd: S, kind: Word, numbers: &[f32], words: &mut [u32]) {
-    if kind == Word::Bf16 {
-        return pack_bf16(simd, numbers, words);
-    }
-    for (word, &number) in S::as_mut_simd_u32s(words).0.iter_mut().zip(S::as_simd_f32s(numbers).0) {
-        *word = simd.transmute_u32s_f32s(number);
+/// A row as its vectors, made when they are asked for. (A closure would not be compiled for the vectors' instructions.)
+pub(super) trait Vectors<S: Simd>: Copy {
+    fn vector(self, simd: S, i: usize) -> S::f32s;
+}
+
+impl<S: Simd> Vectors<S> for &[S::f32s] {
+    #[inline(always)]
+    fn vector(self, _: S, i: usize) -> S::f32s {
+        self[i]
     }
 }
 
-/// Each number rounded to the nearest bf16. Both are multiples of a group: 32 numbers, 16 words.
+/// Packs a row into words that need no scale. The words are a multiple of a group.
 #[inline(always)]
-pub(super) fn pack_bf16<S: Simd>(simd: S, numbers: &[f32], words: &mut [u32]) {
-    for (words, numbers) in words.chunks_exact_mut(LANES).zip(numbers.chunks_exact(2 * LANES)) {
-        let (words, _) = S::as_mut_simd_u32s(words);
-        let (low, high) = numbers.split_at(LANES);
-        for ((word, &low), &high) in words.iter_mut().zip(S::as_simd_f32s(low).0).zip(S::as_simd_f32s(high).0) {
-            *word = bf16_words(simd, low, high);
+pub(super) fn pack_words<S: Simd>(simd: S, kind: Word, row: impl Vectors<S>, words: &mut [u32]) {
+    let (words, _) = S::as_mut_simd_u32s(words);
+    if kind != Word::Bf16 {
+        for (i, word) in words.iter_mut().enumerate() {
+            *word = simd.transmute_u32s_f32s(row.vector(simd, i));
+        }
+        return;
+    }
+    // Vectors from a number to the one 16 columns on, with which it shares a word.
+    let apart = LANES / S::F32_LANES;
+    for (group, words) in words.chunks_exact_mut(apart).enumerate() {
+        for (i, word) in words.iter_mut().enumerate() {
+            let low = 2 * group * apart + i;
+            *word = bf16_words(simd, row.vector(simd, low), row.vector(simd, low + apart));
         }
     }
 }
 
-/// Two vectors into one of words.
+/// Two vectors into one of words, each number rounded to the nearest bf16.
 #[inline(always)]
-fn bf16_words<S: Simd>(simd: S, low: S::f32s, high: S::f32s) -> S::u32s {
+pub(super) fn bf16_words<S: Simd>(simd: S, low: S::f32s, high: S::f32s) -> S::u32s {
     let half = simd.splat_u32s(0x8000);
     let low = simd.add_u32s(simd.transmute_u32s_f32s(low), half);
     let high = simd.add_u32s(simd.transmute_u32s_f32s(high), half);
@@ -163,14 +173,19 @@ fn bf16_words<S: Simd>(simd: S, low: S::f32s, high: S::f32s) -> S::u32s {
     simd.or_u32s(low, simd.and_u32s(high, simd.splat_u32s(0xffff_0000)))
 }
 
+/// Steps from the lowest to the highest number, and what is added to a zero point before it is rounded. Rounding may put both ends
+/// half a step up or down; so much is left of the 255 steps that they still round to bytes, whatever the arithmetic's own error.
+const STEPS: f32 = 254.9;
+const MARGIN: f32 = 0.05;
+
 /// The row's scale and zero point. Both are multiples of a group: 64 numbers, 16 words.
 #[inline(always)]
 fn pack_int8<S: Simd>(simd: S, numbers: &[f32], words: &mut [u32]) -> (f32, i32) {
     let (lowest, highest) = range(simd, numbers);
-    let scale = if highest > lowest { (highest - lowest) / 255.0 } else { 1.0 };
+    let scale = if highest > lowest { (highest - lowest) / STEPS } else { 1.0 };
     // Adding and taking away leaves the nearest whole number.
-    let zero_point = -lowest / scale + ROUNDING - ROUNDING;
-    let bytes = Bytes { simd, inverse: simd.splat_f32s(1.0 / scale), zero_point: simd.splat_f32s(zero_point) };
+    let zero_point = MARGIN - lowest / scale + ROUNDING - ROUNDING;
+    let bytes = Bytes { simd, inverse: simd.splat_f32s(1.0 / scale), rounding: simd.splat_f32s(zero_point + ROUNDING) };
     for (words, numbers) in words.chunks_exact_mut(LANES).zip(numbers.chunks_exact(4 * LANES)) {
         let (a, rest) = numbers.split_at(LANES);
         let (b, rest) = rest.split_at(LANES);
@@ -202,29 +217,24 @@ fn range<S: Simd>(simd: S, numbers: &[f32]) -> (f32, f32) {
 struct Bytes<S: Simd> {
     simd: S,
     inverse: S::f32s,
-    zero_point: S::f32s,
+    /// ROUNDING and the zero point: a whole number as well.
+    rounding: S::f32s,
 }
 
 impl<S: Simd> Bytes<S> {
     #[inline(always)]
     fn word(self, numbers: [S::f32s; 4]) -> S::u32s {
         let simd = self.simd;
-        let low = simd.or_u32s(self.byte(numbers[0]), self.shifted(numbers[1], 8));
-        simd.or_u32s(low, simd.or_u32s(self.shifted(numbers[2], 16), self.shifted(numbers[3], 24)))
+        let [a, b, c, d] = [self.bits(numbers[0]), self.bits(numbers[1]), self.bits(numbers[2]), self.bits(numbers[3])];
+        let byte = simd.splat_u32s(0xff);
+        let shifted = |x: S::u32s, n_bits: u32| simd.wrapping_dyn_shl_u32s(x, simd.splat_u32s(n_bits));
+        let low = simd.or_u32s(simd.and_u32s(a, byte), shifted(simd.and_u32s(b, byte), 8));
+        simd.or_u32s(low, simd.or_u32s(shifted(simd.and_u32s(c, byte), 16), shifted(d, 24)))
     }
 
+    /// The nearest whole number stands in the lowest bits of a sum with ROUNDING. It is a byte, so nothing needs clamping.
     #[inline(always)]
-    fn shifted(self, x: S::f32s, n_bits: u32) -> S::u32s {
-        self.simd.wrapping_dyn_shl_u32s(self.byte(x), self.simd.splat_u32s(n_bits))
-    }
-
-    /// The nearest whole number stands in the lowest bits of a sum with ROUNDING. A number at an end of the range may be a hair
-    /// past 0 or 255, which rounds to them, so nothing needs clamping.
-    #[inline(always)]
-    fn byte(self, x: S::f32s) -> S::u32s {
-        let simd = self.simd;
-        let byte = simd.mul_add_e_f32s(x, self.inverse, self.zero_point);
-        let bits = simd.transmute_u32s_f32s(simd.add_f32s(byte, simd.splat_f32s(ROUNDING)));
-        simd.and_u32s(bits, simd.splat_u32s(0xff))
+    fn bits(self, x: S::f32s) -> S::u32s {
+        self.simd.transmute_u32s_f32s(self.simd.mul_add_e_f32s(x, self.inverse, self.rounding))
     }
 }

@@ -4,20 +4,20 @@ use super::*;
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 
-fn random(n: usize, source: &mut impl Rng) -> Vec<f32> {
+pub(super) fn random(n: usize, source: &mut impl Rng) -> Vec<f32> {
     (0..n).map(|_| source.random_range(-1.0..1.0)).collect()
 }
 
-fn source(seed: u64) -> rand_chacha::ChaCha8Rng {
+pub(super) fn source(seed: u64) -> rand_chacha::ChaCha8Rng {
     rand_chacha::ChaCha8Rng::seed_from_u64(seed)
 }
 
-fn in_order(n: usize) -> Vec<Option<usize>> {
+pub(super) fn in_order(n: usize) -> Vec<Option<usize>> {
     (0..n.next_multiple_of(PANEL)).map(|i| (i < n).then_some(i)).collect()
 }
 
 /// Rows padded to `width` and packed.
-fn packed(isa: Isa, kind: Word, numbers: &[f32], n_columns: usize) -> WordRows {
+pub(super) fn packed(isa: Isa, kind: Word, numbers: &[f32], n_columns: usize) -> WordRows {
     let width = n_columns.next_multiple_of(PANEL);
     let padded: Vec<f32> = numbers
         .chunks_exact(n_columns)
@@ -130,7 +130,7 @@ proptest! {
         let run = |isa| {
             let mut sums = vec![0f32; n_rows * PANEL];
             Kernel::new(isa, Word::Int8).multiply(Block {
-                rows: &rows, row_stride: n_words, n_rows, depth: n_words, columns: &columns, column_stride: PANEL,
+                rows: &rows, row_stride: n_words, row_step: 1, n_rows, depth: n_words, columns: &columns, column_stride: PANEL,
                 n_columns: PANEL, zero_points: &zero_points, column_sums: &column_sums, sums: &mut sums, sum_stride: PANEL,
             });
             sums
@@ -148,6 +148,29 @@ proptest! {
             .collect();
         for isa in Isa::supported() {
             prop_assert_eq!(&run(isa), &expected, "{}", isa);
+        }
+    }
+
+    #[test]
+    fn rows_that_stand_as_columns_have_the_same_product(n_rows in 1usize..40, depth in 1usize..40, vectors in 1usize..6, seed: u64) {
+        let mut source = source(seed);
+        // Small whole numbers as f32, bf16 or bytes: every sum is exact.
+        let mut words = |n: usize| -> Vec<u32> { (0..n).map(|_| source.random_range(-3i32..4) as f32).map(f32::to_bits).collect() };
+        let (rows, columns) = (words(n_rows * depth), words(depth * vectors * LANES));
+        let turned: Vec<u32> = (0..depth * n_rows).map(|i| rows[i % n_rows * depth + i / n_rows]).collect();
+        for isa in Isa::supported() {
+            for kind in [Word::F32, Word::Bf16, Word::Int8] {
+                let run = |rows: &[u32], row_stride, row_step| {
+                    let mut sums = vec![f32::NAN; n_rows * vectors * LANES];
+                    Kernel::new(isa, kind).multiply(Block {
+                        rows, row_stride, row_step, n_rows, depth, columns: &columns, column_stride: vectors * LANES,
+                        n_columns: vectors * LANES, zero_points: &[], column_sums: &[], sums: &mut sums,
+                        sum_stride: vectors * LANES,
+                    });
+                    sums
+                };
+                prop_assert_eq!(run(&rows, depth, 1), run(&turned, 1, n_rows), "{} {:?}", isa, kind);
+            }
         }
     }
 
@@ -191,6 +214,19 @@ proptest! {
     }
 
     #[test]
+    fn scores_of_any_size_give_shares(length in 1usize..40, size in 50f32..150.0, seed: u64) {
+        let mut source = source(seed);
+        let qkv: Vec<Vec<f32>> = [size, 1.0, 1.0].map(|size| random(length * 16, &mut source).iter().map(|x| size * x).collect()).into();
+        let exact = exact_attention(&qkv, &[length], 1, 16);
+        for isa in Isa::supported() {
+            let found = run_attention(isa, HeadShape { n_heads: 1, head_size: 16, kind: Word::F32 }, &qkv, &[length]);
+            for (found, exact) in found.iter().zip(&exact) {
+                prop_assert!((f64::from(*found) - exact).abs() <= 2e-3, "{}: {} is not {}", isa, found, exact);
+            }
+        }
+    }
+
+    #[test]
     fn a_normalised_row_has_the_mean_and_spread_of_its_parameters(n_rows in 1usize..9, hidden in 2usize..140, seed: u64) {
         let mut source = source(seed);
         let width = hidden.next_multiple_of(PANEL);
@@ -215,6 +251,25 @@ proptest! {
                     prop_assert_eq!(words.words()[row * width + column], found[column].to_bits());
                 }
                 prop_assert!(found[hidden..].iter().all(|x| *x == 0.0));
+            }
+        }
+    }
+}
+
+/// Where the zero point lies half way between two whole numbers, both ends of the row are half a step from a byte's ends.
+#[test]
+fn the_ends_of_a_row_stay_in_their_bytes() {
+    for half in 0..510u16 {
+        for isa in Isa::supported() {
+            let lowest = f32::from(half) / -2.0;
+            for (highest, scale) in [(lowest + 255.0, 1.0), (lowest + 254.9, 1.0), (lowest + 255.0, 0.123_4)] {
+                let ends = [lowest * scale, highest.max(0.0) * scale];
+                let rows = packed(isa, Word::Int8, &ends, 2);
+                let (step, zero_point) = (rows.scales()[0], rows.zero_points()[0]);
+                for (word, end) in rows.words().iter().zip(ends) {
+                    let found = (i32::from(word.to_le_bytes()[0]) - zero_point) as f32 * step;
+                    assert!((found - end).abs() <= 1.01 * step, "{isa}: {ends:?} has {found} for {end}");
+                }
             }
         }
     }

@@ -50,16 +50,19 @@ pub(super) fn event(id: &str, customer: &str, name: &str) -> Event {
     let properties = Map::from_iter([("amount".into(), json!(12.75))]);
     Event {
         id: EventId::parse(id).unwrap(),
-        customer: customer_id(customer),
+        who: Who::known(customer_id(customer)),
+        kind: EventKind::Track,
         name: name.into(),
         time: at(0),
         properties,
+        activity: None,
+        told: None,
     }
 }
 
 pub(super) fn identify(customer: &str, traits: Value, time: i64) -> Identify {
     let Value::Object(traits) = traits else { panic!("traits are an object") };
-    Identify { customer: customer_id(customer), traits, time: at(time) }
+    Identify { who: Who::known(customer_id(customer)), traits, message: None, time: at(time) }
 }
 
 pub(super) fn job(number: u128) -> Job {
@@ -172,6 +175,7 @@ pub(super) async fn fill(store: &dyn Store, workspace: &WorkspaceId, flavour: u8
         Fact::Identify(identify("c0", json!({"plan": flavour, "gone": null}), 1)),
         Fact::Event(event("e1", "c1", &format!("Event {flavour}"))),
     ];
+    facts.extend(bought(flavour));
     facts.extend((0..3).map(|i| Fact::Review(review(&format!("r{i}"), &format!("c{i}"), &format!("words {flavour}")))));
     store.append(workspace, &facts, None, at(flavour.into())).await.unwrap();
     let stored = store.reviews(workspace, 0, 2).await.unwrap();
@@ -182,6 +186,43 @@ pub(super) async fn fill(store: &dyn Store, workspace: &WorkspaceId, flavour: u8
     store.publish(workspace, &version, &[membership("c0", 1), membership("c1", 2)]).await.unwrap();
     let job = Job { request: json!(flavour), idempotency_key: Some("once".into()), ..job(1) };
     store.create_job(workspace, &job).await.unwrap();
+    store.put_setting(workspace, "colour", &json!(flavour)).await.unwrap();
+}
+
+/// An order, its refund, an item, an account and an alias.
+fn bought(flavour: u8) -> Vec<Fact> {
+    let (customer, total) = (customer_id("c1"), Money { minor: flavour.into(), currency: None });
+    let order = OrderId::parse("o1").unwrap();
+    vec![
+        Fact::Order(Order {
+            id: order.clone(),
+            customer: customer.clone(),
+            time: at(1),
+            total,
+            discount_minor: 0,
+            lines: vec![],
+        }),
+        Fact::Refund(Refund { id: "f1".into(), order, customer: customer.clone(), time: at(2), amount: Some(total) }),
+        Fact::Item(Item {
+            id: ItemId::parse("i1").unwrap(),
+            kind: ItemKind::Product,
+            name: Some(format!("item {flavour}")),
+            category: None,
+            description: None,
+            price_minor: None,
+            currency: None,
+            attributes: Map::new(),
+            time: at(1),
+        }),
+        Fact::Group(Group {
+            who: Who::known(customer.clone()),
+            group: GroupId::parse("g1").unwrap(),
+            traits: Map::from_iter([("plan".into(), json!(flavour))]),
+            message: Some(EventId::parse("m1").unwrap()),
+            time: at(1),
+        }),
+        Fact::Alias(Alias { previous: customer_id("c1-before"), id: customer, message: None, time: at(1) }),
+    ]
 }
 
 /// All that a workspace shows, as text.
@@ -192,9 +233,16 @@ pub(super) async fn everything(store: &dyn Store, workspace: &WorkspaceId) -> St
     }
     show!(
         store.keys(workspace),
+        store.setting(workspace, "colour"),
         store.counts(workspace),
         store.customers(workspace, None, 100),
         store.reviews(workspace, 0, 100),
+        store.merges(workspace, 0, 100),
+        store.events(workspace, 0, 100),
+        store.orders(workspace, 0, 100),
+        store.refunds(workspace, 0, 100),
+        store.items(workspace, None, 100),
+        store.accounts(workspace, None, 100),
         store.vectors(workspace, MODEL, 0, 100),
         store.reviews_without_vector(workspace, MODEL, 0, 100),
         store.count_reviews_without_vector(workspace, MODEL),
@@ -202,7 +250,12 @@ pub(super) async fn everything(store: &dyn Store, workspace: &WorkspaceId) -> St
         store.jobs(workspace, None, 100),
     );
     for customer in store.customers(workspace, None, 100).await.unwrap() {
-        show!(store.customer(workspace, &customer.id), store.customer_reviews(workspace, &customer.id, 100));
+        show!(
+            store.customer(workspace, &customer.id),
+            store.customer_reviews(workspace, &customer.id, 100),
+            store.customer_events(workspace, &customer.id, None, 100),
+            store.customer_orders(workspace, &customer.id, 100),
+        );
     }
     for segmentation in store.segmentations(workspace).await.unwrap() {
         show!(store.segmentation(workspace, &segmentation.name), store.versions(workspace, &segmentation.name));

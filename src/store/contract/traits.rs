@@ -2,7 +2,7 @@
 
 use super::samples::*;
 use super::{Place, for_all};
-use crate::domain::{Fact, Identify, WorkspaceId};
+use crate::domain::{Fact, Identify, Who, WorkspaceId};
 use crate::store::{Appended, Store};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -85,6 +85,6 @@ pub(crate) async fn the_same_identify_again_is_a_duplicate(place: &dyn Place) {
         assert_eq!(identified(&*store, &a, traits, time).await, Appended::Duplicate, "{shown} at {time}");
     }
     assert_eq!(identified(&*store, &a, json!({"plan": "free"}), 6).await, Appended::Accepted);
-    let nobody = Identify { customer: customer_id("new"), ..identify("c", json!({}), 1) };
+    let nobody = Identify { who: Who::known(customer_id("new")), ..identify("c", json!({}), 1) };
     assert_eq!(store.append(&a, &[Fact::Identify(nobody)], None, at(1)).await.unwrap(), [Appended::Accepted]);
 }

@@ -60,7 +60,7 @@ pub(crate) async fn no_call_sees_or_touches_another_workspace(place: &dyn Place)
     // The same ids again, with other contents: all of it is new there.
     fill(&*store, &b, 2).await;
     assert_eq!(everything(&*store, &a).await, full, "the same ids in b changed a");
-    assert_eq!(store.counts(&b).await.unwrap(), Counts { customers: 3, reviews: 3, events: 1 });
+    assert_eq!(store.counts(&b).await.unwrap(), Counts { customers: 3, reviews: 3, events: 1, orders: 1, items: 1 });
     assert!(store.job(&b, job(1).id).await.unwrap().is_some_and(|job| job.request == json!(2)));
 }
 
@@ -97,4 +97,24 @@ pub(crate) async fn writing_into_an_unknown_workspace_is_missing(place: &dyn Pla
         assert!(matches!(outcome, Err(StoreError::Missing("workspace"))), "{method} gave {outcome:?}");
     }
     assert_eq!(store.workspaces().await.unwrap(), []);
+}
+
+pub(crate) async fn a_setting_stands_as_it_was_put_last(place: &dyn Place) {
+    let store = place.open().await;
+    let (a, b) = (workspace(&*store, "a").await, workspace(&*store, "b").await);
+    assert_eq!(store.setting(&a, "colour").await.unwrap(), None);
+    let values: Vec<_> = (0..4).map(|n| json!({ "n": n })).collect();
+    let callers = (0..4).map(|i| store.setting_or_put(&a, "colour", &values[i]));
+    let standing = futures_util::future::join_all(callers).await;
+    let first = standing[0].as_ref().unwrap();
+    assert!(standing.iter().all(|value| value.as_ref().unwrap() == first), "one stands for all: {standing:?}");
+    store.put_setting(&a, "colour", &json!("red")).await.unwrap();
+    assert_eq!(store.setting_or_put(&a, "colour", &json!("blue")).await.unwrap(), json!("red"));
+    let store = reopened(place, store).await;
+    assert_eq!(store.setting(&a, "colour").await.unwrap(), Some(json!("red")));
+    assert_eq!(store.setting(&b, "colour").await.unwrap(), None);
+    assert!(matches!(
+        store.put_setting(&workspace_id("none"), "colour", &json!(1)).await,
+        Err(StoreError::Missing("workspace"))
+    ));
 }

@@ -121,7 +121,7 @@ pub(super) async fn page(
     (name, number): (&SegmentationName, u32),
     query: MembersQuery<'_>,
 ) -> Result<Vec<Membership>> {
-    // A version never changes once it is there, so these statements need not see one moment.
+    // Of a version that is there, places are never given anew (an erasure leaves gaps), so these statements need not see one moment.
     let Some(version) = versions::row_of(db, workspace, name, number).await? else { return Ok(Vec::new()) };
     let after = match query.after {
         Some(customer) => last_position_up_to(db, version, customer).await?,
@@ -139,19 +139,21 @@ pub(super) async fn page(
 }
 
 /// The position of the last member whose id is at most `id`; 0 if there is none. Whoever `id` is need not be a member.
-/// A binary search within the server: everyone up to `low` is at most `id`, everyone after `high` is above it.
+/// A binary search within the server: everyone up to `low` is at most `id`, everyone after `high` is above it. Erasures leave gaps: the
+/// last one up to the middle stands for it.
 async fn last_position_up_to(db: &impl GenericClient, version: i64, id: &CustomerId) -> Result<i64> {
     let found = row(
         db,
         "WITH RECURSIVE search (low, high) AS (
              SELECT 0::bigint, coalesce((SELECT max(position) FROM membership WHERE version_id = $1), 0)
              UNION ALL
-             SELECT CASE WHEN is_up_to THEN middle ELSE low END, CASE WHEN is_up_to THEN high ELSE middle - 1 END
-             FROM search, LATERAL (
-                 SELECT position AS middle, external_id <= $2 AS is_up_to
+             SELECT CASE WHEN is_above THEN low ELSE middle END, CASE WHEN is_above THEN position - 1 ELSE high END
+             FROM search CROSS JOIN LATERAL (SELECT low + (high - low + 1) / 2 AS middle) AS halved
+             LEFT JOIN LATERAL (
+                 SELECT position, external_id > $2 AS is_above
                  FROM membership JOIN customer ON customer.id = customer_id
-                 WHERE version_id = $1 AND position = low + (high - low + 1) / 2
-             ) AS looked
+                 WHERE version_id = $1 AND position > low AND position <= middle ORDER BY position DESC LIMIT 1
+             ) AS looked ON true
              WHERE low < high
          )
          SELECT low FROM search WHERE low >= high",

@@ -12,19 +12,27 @@
 //! **What is not known.** A connection that is lost during a commit leaves open whether it came through. The call fails as
 //! `Unavailable` and nothing is tried again here: every write is safe to repeat, and the caller knows whether to.
 
+mod accounts;
 mod columns;
 mod connections;
 mod customers;
+mod erasure;
 mod error;
+mod events;
 mod facts;
+mod identity;
+mod items;
 mod jobs;
 mod keys;
 mod members;
 mod opening;
+mod orders;
 mod plan;
 mod reviews;
 mod schema;
 mod segmentations;
+mod settings;
+mod standing;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -33,16 +41,21 @@ mod url;
 mod vectors;
 mod versions;
 mod workspaces;
+mod writing;
 
 pub use url::PostgresUrl;
 
-use super::{Appended, Checkpoint, Counts, MembersQuery, Result, ReviewVector, Store, StoredReview};
+use super::{
+    Account, Appended, Checkpoint, Counts, Erased, MembersQuery, Result, ReviewVector, Store, StoredEvent, StoredOrder,
+    StoredRefund, StoredReview,
+};
 use crate::domain::{
-    Customer, CustomerId, Fact, Job, JobId, Key, KeyId, Membership, Segmentation, SegmentationName, Timestamp, Version,
-    Workspace, WorkspaceId,
+    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Segmentation,
+    SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use connections::{Connections, Limits};
+use serde_json::Value;
 
 /// A store in a PostgreSQL database. Dropping it closes its connections.
 pub struct PostgresStore {
@@ -163,6 +176,18 @@ impl Store for PostgresStore {
         read!(self, db => keys::any_live(db))
     }
 
+    async fn setting(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<Value>> {
+        read!(self, db => settings::find(db, workspace, name))
+    }
+
+    async fn put_setting(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<()> {
+        write!(self, db => settings::put(db, workspace, name, value))
+    }
+
+    async fn setting_or_put(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<Value> {
+        write!(self, db => settings::find_or_put(db, workspace, name, value))
+    }
+
     async fn append(
         &self,
         workspace: &WorkspaceId,
@@ -201,6 +226,80 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<Vec<StoredReview>> {
         read!(self, db => reviews::of_customer(db, workspace, customer, limit))
+    }
+
+    async fn merges(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<Merge>> {
+        read!(self, db => identity::merges(db, workspace, after, limit))
+    }
+
+    async fn events(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredEvent>> {
+        read!(self, db => events::page(db, workspace, after, limit))
+    }
+
+    async fn customer_events(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        before: Option<(Timestamp, i64)>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>> {
+        read!(self, db => events::of_customer(db, workspace, customer, before, limit))
+    }
+
+    async fn orders(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredOrder>> {
+        read!(self, db => orders::page(db, workspace, after, limit))
+    }
+
+    async fn customer_orders(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredOrder>> {
+        read!(self, db => orders::of_customer(db, workspace, customer, limit))
+    }
+
+    async fn refunds(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredRefund>> {
+        read!(self, db => orders::refunds(db, workspace, after, limit))
+    }
+
+    async fn customer_refunds(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredRefund>> {
+        read!(self, db => orders::refunds_of_customer(db, workspace, customer, limit))
+    }
+
+    async fn item(&self, workspace: &WorkspaceId, id: &ItemId) -> Result<Option<Item>> {
+        read!(self, db => items::find(db, workspace, id))
+    }
+
+    async fn items(&self, workspace: &WorkspaceId, after: Option<&ItemId>, limit: usize) -> Result<Vec<Item>> {
+        read!(self, db => items::page(db, workspace, after, limit))
+    }
+
+    async fn accounts(&self, workspace: &WorkspaceId, after: Option<&GroupId>, limit: usize) -> Result<Vec<Account>> {
+        read!(self, db => accounts::page(db, workspace, after, limit))
+    }
+
+    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>> {
+        write!(self, db => erasure::erase(db, workspace, id, now))
+    }
+
+    async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool> {
+        write!(self, db => erasure::lift(db, workspace, id))
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        let limit = self.connections.limits.publish;
+        let swept = async {
+            let mut connection = self.connections.take().await?;
+            // The connection is closed at the end: the limits of its session are no longer those of the others.
+            erasure::sweep(connection.client()?).await
+        };
+        self.connections.within(limit, swept).await
     }
 
     async fn reviews_without_vector(

@@ -1,6 +1,7 @@
 //! Reviews read back: ordered by `seq`, or a customer's by time.
 
 use super::columns::{Moment, Text, Words, get, limit};
+use super::customers::rows_of_one;
 use super::statements::rows;
 use crate::domain::{CustomerId, Review, ReviewText, WorkspaceId};
 use crate::store::{Result, StoreError, StoredReview};
@@ -9,11 +10,12 @@ use tokio_postgres::Row;
 
 /// What [`stored_review`] reads, in its order.
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:expr),+) => {
         concat!(
-            "SELECT seq, review_id, external_id, text, item, rating, review.time
-             FROM workspace JOIN review ON review.workspace_id = workspace.id JOIN customer ON customer.id = customer_id ",
-            $rest
+            "SELECT seq, review_id, root.external_id, text, item, rating, review.time
+             FROM review JOIN customer own ON own.id = customer_id
+             JOIN customer root ON root.id = coalesce(own.root_id, own.id) ",
+            $($rest),+
         )
     };
 }
@@ -26,7 +28,9 @@ pub(super) async fn page(
 ) -> Result<Vec<StoredReview>> {
     let page = rows(
         db,
-        select!("WHERE slug = $1 AND seq > $2 ORDER BY seq LIMIT $3"),
+        select!(
+            "WHERE review.workspace_id = (SELECT id FROM workspace WHERE slug = $1) AND seq > $2 ORDER BY seq LIMIT $3"
+        ),
         &[&workspace.as_str(), &after, &limit(n_reviews)],
     )
     .await?;
@@ -41,10 +45,7 @@ pub(super) async fn of_customer(
 ) -> Result<Vec<StoredReview>> {
     let page = rows(
         db,
-        select!(
-            "WHERE slug = $1 AND customer.workspace_id = workspace.id AND external_id = $2
-             ORDER BY review.time DESC, seq DESC LIMIT $3"
-        ),
+        select!("WHERE customer_id = ANY (", rows_of_one!(), ") ORDER BY review.time DESC, seq DESC LIMIT $3"),
         &[&workspace.as_str(), &customer.as_str(), &limit(n_reviews)],
     )
     .await?;
@@ -62,9 +63,12 @@ pub(super) async fn without_vector(
     let page = rows(
         db,
         select!(
-            "LEFT JOIN embedding_model m ON m.workspace_id = workspace.id AND fingerprint = $2
-             WHERE slug = $1 AND seq > greatest($3, coalesce(complete_through, 0))
-               AND NOT EXISTS (SELECT 1 FROM review_vector v WHERE v.model_id = m.id AND v.seq = review.seq)
+            "WHERE review.workspace_id = (SELECT id FROM workspace WHERE slug = $1)
+               AND seq > greatest($3, (SELECT complete_through FROM workspace JOIN embedding_model m ON workspace_id = workspace.id
+                                       WHERE slug = $1 AND fingerprint = $2))
+               AND NOT EXISTS (SELECT 1 FROM review_vector v WHERE v.seq = review.seq AND v.model_id =
+                   (SELECT m.id FROM workspace JOIN embedding_model m ON workspace_id = workspace.id
+                    WHERE slug = $1 AND fingerprint = $2))
              ORDER BY seq LIMIT $4"
         ),
         &[&workspace.as_str(), &Words::of(model), &after, &limit(n_reviews)],

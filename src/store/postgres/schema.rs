@@ -3,7 +3,11 @@
 use crate::store::Result;
 use deadpool_postgres::{GenericClient, Object};
 
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/postgres/0001_first_schema.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/postgres/0001_first_schema.sql"),
+    include_str!("../migrations/postgres/0002_identity_orders_items.sql"),
+    include_str!("../migrations/postgres/0003_settings.sql"),
+];
 
 /// The schema that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

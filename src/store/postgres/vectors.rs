@@ -56,10 +56,11 @@ pub(super) async fn page(
 ) -> Result<Vec<ReviewVector>> {
     let page = rows(
         db,
-        "SELECT v.seq, review_id, external_id, review.time, vector
+        "SELECT v.seq, review_id, root.external_id, review.time, vector
          FROM workspace JOIN embedding_model m ON m.workspace_id = workspace.id
          JOIN review_vector v ON v.model_id = m.id
-         JOIN review ON review.seq = v.seq JOIN customer ON customer.id = customer_id
+         JOIN review ON review.seq = v.seq JOIN customer own ON own.id = customer_id
+         JOIN customer root ON root.id = coalesce(own.root_id, own.id)
          WHERE slug = $1 AND fingerprint = $2 AND v.seq > $3 ORDER BY v.seq LIMIT $4",
         &[&workspace.as_str(), &Words::of(model), &after, &limit(n_vectors)],
     )

@@ -30,7 +30,7 @@ pub(super) async fn publish(
     version: &Version,
     memberships: &[Membership],
 ) -> Result<()> {
-    let workspace = workspaces::require(db, workspace).await?;
+    let workspace = workspaces::share(db, workspace).await?;
     let segmentation = segmentations::lock(db, workspace, &version.segmentation).await?;
     require_readable(version)?;
     require_next(db, segmentation, version.number).await?;

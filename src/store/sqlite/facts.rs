@@ -1,10 +1,13 @@
 //! Appending facts: what is new, what replaces, what was there already, and the counts that go with it.
 
-use super::columns::{Json, Moment};
-use super::{customers, jobs, reviews, workspaces};
-use crate::domain::{CustomerId, Event, Fact, Identify, Review, Timestamp, WorkspaceId};
-use crate::store::{Appended, Checkpoint, Result};
-use rusqlite::{Connection, params};
+use super::columns::Moment;
+use super::erasure::Suppressed;
+use super::{accounts, customers, events, identity, items, jobs, orders, reviews, workspaces};
+use crate::domain::{
+    Alias, CustomerId, Event, EventId, Fact, Group, Identify, Order, Refund, Review, Timestamp, Told, Who, WorkspaceId,
+};
+use crate::store::{Appended, Checkpoint, Result, rules};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashMap};
 
 pub(super) fn append(
@@ -14,11 +17,22 @@ pub(super) fn append(
     checkpoint: Option<&Checkpoint>,
     now: Timestamp,
 ) -> Result<Vec<Appended>> {
-    let workspace = workspaces::require(db, workspace)?;
+    let row = workspaces::require(db, workspace)?;
     if let Some(checkpoint) = checkpoint {
-        jobs::checkpoint(db, workspace, checkpoint)?;
+        jobs::checkpoint(db, row, checkpoint)?;
     }
-    let mut appending = Appending { db, workspace, now, rows: HashMap::new(), gains: BTreeMap::new(), n_new: 0 };
+    let mut appending = Appending {
+        db,
+        slug: workspace,
+        workspace: row,
+        suppressed: Suppressed::of(db, row)?,
+        now,
+        ids: HashMap::new(),
+        gains: BTreeMap::new(),
+        n_new: 0,
+        merged: 0,
+        n_new_items: 0,
+    };
     let appended = facts.iter().map(|fact| appending.fact(fact)).collect::<Result<_>>()?;
     appending.count()?;
     Ok(appended)
@@ -27,33 +41,60 @@ pub(super) fn append(
 /// One call's work: counts are summed up here and written once a customer, not once a fact.
 struct Appending<'a> {
     db: &'a Connection,
+    slug: &'a WorkspaceId,
     workspace: i64,
+    suppressed: Suppressed,
     now: Timestamp,
-    /// The rows of the customers met so far.
-    rows: HashMap<CustomerId, i64>,
-    /// What each customer's row gains.
+    /// The ids met so far.
+    ids: HashMap<CustomerId, Id>,
+    /// What each id's row gains.
     gains: BTreeMap<i64, Gain>,
+    /// Ids made.
     n_new: i64,
+    /// What merging added to the number of customers; below 0 as a rule.
+    merged: i64,
+    n_new_items: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Id {
+    row: i64,
+    is_known: bool,
 }
 
 #[derive(Default)]
 struct Gain {
     n_reviews: i64,
     n_events: i64,
+    n_orders: i64,
 }
 
 impl Appending<'_> {
     fn fact(&mut self, fact: &Fact) -> Result<Appended> {
+        for id in rules::ids_told_of(fact) {
+            if self.suppressed.has(self.db, self.workspace, self.slug, id)? {
+                return Ok(Appended::Suppressed);
+            }
+        }
         match fact {
-            Fact::Review(review) => self.review(review),
+            Fact::Review(review) => self.review(review, true),
             Fact::Identify(identify) => self.identify(identify),
             Fact::Event(event) => self.event(event),
+            Fact::Alias(alias) => self.alias(alias),
+            Fact::Group(group) => self.group(group),
+            Fact::Order(order) => self.order(order, true),
+            Fact::Refund(refund) => self.refund(refund, true),
+            Fact::Item(item) => {
+                let appended = items::append(self.db, self.workspace, item)?;
+                self.n_new_items += i64::from(appended == Appended::Accepted);
+                Ok(appended)
+            }
         }
     }
 
-    fn review(&mut self, review: &Review) -> Result<Appended> {
-        let customer = self.customer(&review.customer)?;
-        let standing = reviews::find(self.db, self.workspace, review)?;
+    fn review(&mut self, review: &Review, is_known: bool) -> Result<Appended> {
+        let customer = self.customer(&review.customer, is_known)?;
+        let standing = reviews::find(self.db, self.workspace, customer, review)?;
         let appended = match &standing {
             Some(standing) if standing.is_same => return Ok(Appended::Duplicate),
             Some(_) => Appended::Replaced,
@@ -69,74 +110,147 @@ impl Appending<'_> {
     }
 
     fn identify(&mut self, identify: &Identify) -> Result<Appended> {
-        let n_known = self.n_new;
-        let customer = self.customer(&identify.customer)?;
-        let changed = customers::merge_traits(self.db, customer, identify)?;
-        Ok(if changed || self.n_new > n_known { Appended::Accepted } else { Appended::Duplicate })
+        if identity::is_repeated(self.db, self.workspace, identify.message.as_ref().map(EventId::as_str))? {
+            return Ok(Appended::Duplicate);
+        }
+        let before = (self.n_new, self.merged);
+        let customer = self.who(&identify.who, identify.time)?;
+        let of = customers::TraitsOf::Customer(customer);
+        let changed = customers::merge_traits(self.db, of, &identify.traits, identify.time)?;
+        Ok(if changed || before != (self.n_new, self.merged) { Appended::Accepted } else { Appended::Duplicate })
     }
 
     fn event(&mut self, event: &Event) -> Result<Appended> {
-        let is_there = self
-            .db
-            .prepare_cached("SELECT 1 FROM event WHERE workspace_id = ?1 AND event_id = ?2")?
-            .exists(params![self.workspace, event.id.as_str()])?;
-        if is_there {
+        if events::is_there(self.db, self.workspace, event)? {
             // Before the customer is made: a repeated event changes nothing, whomever it names.
             return Ok(Appended::Duplicate);
         }
-        let customer = self.customer(&event.customer)?;
-        self.db
-            .prepare_cached(
-                "INSERT INTO event (workspace_id, event_id, customer_id, name, time, properties)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                self.workspace,
-                event.id.as_str(),
-                customer,
-                event.name,
-                Moment(event.time),
-                Json(&event.properties)
-            ])?;
+        let customer = self.who(&event.who, event.time)?;
+        events::insert(self.db, self.workspace, customer, event)?;
         self.gains.entry(customer).or_default().n_events += 1;
+        match &event.told {
+            None => {}
+            // Whether the customer is known was told by the event itself.
+            Some(Told::Order(order)) => drop(self.order(order, false)?),
+            Some(Told::Refund(refund)) => drop(self.refund(refund, false)?),
+            Some(Told::Review(review)) => drop(self.review(review, false)?),
+        }
         Ok(Appended::Accepted)
     }
 
-    /// The customer's row; the first fact that names someone makes it.
-    fn customer(&mut self, id: &CustomerId) -> Result<i64> {
-        if let Some(row) = self.rows.get(id) {
-            return Ok(*row);
+    fn alias(&mut self, alias: &Alias) -> Result<Appended> {
+        if identity::is_repeated(self.db, self.workspace, alias.message.as_ref().map(EventId::as_str))? {
+            return Ok(Appended::Duplicate);
         }
-        let row = match customers::row(self.db, self.workspace, id)? {
-            Some(row) => row,
-            None => {
-                self.db
-                    .prepare_cached("INSERT INTO customer (workspace_id, external_id, created_at) VALUES (?1, ?2, ?3)")?
-                    .execute(params![self.workspace, id.as_str(), Moment(self.now)])?;
-                self.n_new += 1;
-                self.db.last_insert_rowid()
-            }
-        };
-        self.rows.insert(id.clone(), row);
+        let (from, to) = (self.customer(&alias.previous, false)?, self.customer(&alias.id, true)?);
+        let (is_new, gained) = self.tying().alias(from, to, alias.time)?;
+        self.merged += gained;
+        Ok(if is_new { Appended::Accepted } else { Appended::Duplicate })
+    }
+
+    fn group(&mut self, group: &Group) -> Result<Appended> {
+        if identity::is_repeated(self.db, self.workspace, group.message.as_ref().map(EventId::as_str))? {
+            return Ok(Appended::Duplicate);
+        }
+        let customer = self.who(&group.who, group.time)?;
+        let changed = accounts::append(self.db, self.workspace, customer, group)?;
+        Ok(if changed { Appended::Accepted } else { Appended::Duplicate })
+    }
+
+    fn order(&mut self, order: &Order, is_known: bool) -> Result<Appended> {
+        let customer = self.customer(&order.customer, is_known)?;
+        let kept = orders::append(self.db, self.workspace, customer, order)?;
+        if let Some(before) = kept.taken_from {
+            self.gains.entry(before).or_default().n_orders -= 1;
+        }
+        if kept.appended != Appended::Duplicate {
+            self.gains.entry(customer).or_default().n_orders += 1;
+        }
+        Ok(kept.appended)
+    }
+
+    fn refund(&mut self, refund: &Refund, is_known: bool) -> Result<Appended> {
+        let customer = self.customer(&refund.customer, is_known)?;
+        orders::append_refund(self.db, self.workspace, customer, refund)
+    }
+
+    /// The row of the id a fact is kept under, tied to the anonymous one that was named beside it.
+    fn who(&mut self, who: &Who, time: Timestamp) -> Result<i64> {
+        let row = self.customer(&who.id, !who.is_anonymous)?;
+        if let Some(anonymous) = &who.also
+            && !self.suppressed.has(self.db, self.workspace, self.slug, anonymous)?
+        {
+            let anonymous = self.customer(anonymous, false)?;
+            self.merged += self.tying().claim(anonymous, row, time)?;
+        }
         Ok(row)
+    }
+
+    fn tying(&self) -> identity::Tying<'_> {
+        identity::Tying { db: self.db, workspace: self.workspace, now: self.now }
+    }
+
+    /// The id's row; the first fact that names an id makes it. `is_known`: the shop itself calls them so.
+    fn customer(&mut self, id: &CustomerId, is_known: bool) -> Result<i64> {
+        let standing = match self.ids.get(id) {
+            Some(standing) => Some(*standing),
+            None => self
+                .db
+                .prepare_cached("SELECT id, known FROM customer WHERE workspace_id = ?1 AND external_id = ?2")?
+                .query_row(params![self.workspace, id.as_str()], |row| {
+                    Ok(Id { row: row.get(0)?, is_known: row.get(1)? })
+                })
+                .optional()?,
+        };
+        let row = match standing {
+            Some(standing) if standing.is_known || !is_known => standing.row,
+            Some(standing) => {
+                self.db.prepare_cached("UPDATE customer SET known = 1 WHERE id = ?1")?.execute([standing.row])?;
+                standing.row
+            }
+            None => self.make(id, is_known)?,
+        };
+        let is_known = is_known || standing.is_some_and(|standing| standing.is_known);
+        self.ids.insert(id.clone(), Id { row, is_known });
+        Ok(row)
+    }
+
+    fn make(&mut self, id: &CustomerId, is_known: bool) -> Result<i64> {
+        self.db
+            .prepare_cached(
+                "INSERT INTO customer (workspace_id, external_id, created_at, known) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![self.workspace, id.as_str(), Moment(self.now), is_known])?;
+        self.n_new += 1;
+        Ok(self.db.last_insert_rowid())
     }
 
     fn count(&self) -> Result<()> {
         let mut total = Gain::default();
-        let mut statement = self
-            .db
-            .prepare_cached("UPDATE customer SET n_reviews = n_reviews + ?2, n_events = n_events + ?3 WHERE id = ?1")?;
+        let mut statement = self.db.prepare_cached(
+            "UPDATE customer SET n_reviews = n_reviews + ?2, n_events = n_events + ?3, n_orders = n_orders + ?4
+             WHERE id = ?1",
+        )?;
         for (row, gain) in &self.gains {
-            statement.execute([*row, gain.n_reviews, gain.n_events])?;
+            statement.execute([*row, gain.n_reviews, gain.n_events, gain.n_orders])?;
             total.n_reviews += gain.n_reviews;
             total.n_events += gain.n_events;
+            total.n_orders += gain.n_orders;
         }
         self.db
             .prepare_cached(
-                "UPDATE workspace SET n_customers = n_customers + ?2, n_reviews = n_reviews + ?3, n_events = n_events + ?4
+                "UPDATE workspace SET n_customers = n_customers + ?2, n_reviews = n_reviews + ?3, n_events = n_events + ?4,
+                     n_orders = n_orders + ?5, n_items = n_items + ?6
                  WHERE id = ?1",
             )?
-            .execute([self.workspace, self.n_new, total.n_reviews, total.n_events])?;
+            .execute([
+                self.workspace,
+                self.n_new + self.merged,
+                total.n_reviews,
+                total.n_events,
+                total.n_orders,
+                self.n_new_items,
+            ])?;
         Ok(())
     }
 }

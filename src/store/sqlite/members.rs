@@ -88,19 +88,20 @@ fn last_position_up_to(db: &Connection, version: i64, id: &str) -> Result<i64> {
     let last: Option<i64> = db
         .prepare_cached("SELECT max(position) FROM membership WHERE version_id = ?1")?
         .query_row([version], |row| row.get(0))?;
+    // Erasures leave gaps: the last one up to the middle stands for it.
     let mut member = db.prepare_cached(
-        "SELECT external_id <= ?3 FROM membership JOIN customer ON customer.id = customer_id
-         WHERE version_id = ?1 AND position = ?2",
+        "SELECT position, external_id <= ?4 FROM membership JOIN customer ON customer.id = customer_id
+         WHERE version_id = ?1 AND position > ?2 AND position <= ?3 ORDER BY position DESC LIMIT 1",
     )?;
     // Everyone up to `low` is at most `id`, everyone after `high` is above it.
     let (mut low, mut high) = (0, last.unwrap_or(0));
     while low < high {
         let middle = low + (high - low + 1) / 2;
-        let is_up_to = member.query_row(params![version, middle, id], |row| row.get(0)).optional()?;
-        match is_up_to {
-            Some(true) => low = middle,
-            Some(false) => high = middle - 1,
-            None => return Err(StoreError::Corrupt(format!("a version lacks its member {middle}"))),
+        let found =
+            member.query_row(params![version, low, middle, id], |row| Ok::<(i64, bool), _>((row.get(0)?, row.get(1)?)));
+        match found.optional()? {
+            Some((position, false)) => high = position - 1,
+            Some((_, true)) | None => low = middle,
         }
     }
     Ok(low)

@@ -1,17 +1,24 @@
 //! [`Store`] on one SQLite file: a single process, a single writing thread, readers beside it.
 
+mod accounts;
 mod columns;
 mod customers;
+mod erasure;
 mod error;
+mod events;
 mod facts;
+mod identity;
+mod items;
 mod jobs;
 mod keys;
 mod members;
 mod opening;
+mod orders;
 mod readers;
 mod reviews;
 mod schema;
 mod segmentations;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -19,14 +26,18 @@ mod versions;
 mod workspaces;
 mod writer;
 
-use super::{Appended, Checkpoint, Counts, MembersQuery, Result, ReviewVector, Store, StoredReview};
+use super::{
+    Account, Appended, Checkpoint, Counts, Erased, MembersQuery, Result, ReviewVector, Store, StoredEvent, StoredOrder,
+    StoredRefund, StoredReview,
+};
 use crate::domain::{
-    Customer, CustomerId, Fact, Job, JobId, Key, KeyId, Membership, Segmentation, SegmentationName, Timestamp, Version,
-    Workspace, WorkspaceId,
+    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Segmentation,
+    SegmentationName, Timestamp, Told, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use readers::Readers;
 use rusqlite::Connection;
+use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -117,6 +128,21 @@ impl Store for SqliteStore {
         self.read(keys::any_live).await
     }
 
+    async fn setting(&self, workspace: &WorkspaceId, name: &str) -> Result<Option<Value>> {
+        let (workspace, name) = (workspace.clone(), name.to_owned());
+        self.read(move |db| settings::find(db, &workspace, &name)).await
+    }
+
+    async fn put_setting(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<()> {
+        let (workspace, name, value) = (workspace.clone(), name.to_owned(), value.clone());
+        self.write(move |db| settings::put(db, &workspace, &name, &value)).await
+    }
+
+    async fn setting_or_put(&self, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<Value> {
+        let (workspace, name, value) = (workspace.clone(), name.to_owned(), value.clone());
+        self.write(move |db| settings::find_or_put(db, &workspace, &name, &value)).await
+    }
+
     async fn append(
         &self,
         workspace: &WorkspaceId,
@@ -162,6 +188,86 @@ impl Store for SqliteStore {
     ) -> Result<Vec<StoredReview>> {
         let (workspace, customer) = (workspace.clone(), customer.clone());
         self.read(move |db| reviews::of_customer(db, &workspace, &customer, limit)).await
+    }
+
+    async fn merges(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<Merge>> {
+        let workspace = workspace.clone();
+        self.read(move |db| identity::merges(db, &workspace, after, limit)).await
+    }
+
+    async fn events(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredEvent>> {
+        let workspace = workspace.clone();
+        self.read(move |db| events::page(db, &workspace, after, limit)).await
+    }
+
+    async fn customer_events(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        before: Option<(Timestamp, i64)>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>> {
+        let (workspace, customer) = (workspace.clone(), customer.clone());
+        self.read(move |db| events::of_customer(db, &workspace, &customer, before, limit)).await
+    }
+
+    async fn orders(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredOrder>> {
+        let workspace = workspace.clone();
+        self.read(move |db| orders::page(db, &workspace, after, limit)).await
+    }
+
+    async fn customer_orders(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredOrder>> {
+        let (workspace, customer) = (workspace.clone(), customer.clone());
+        self.read(move |db| orders::of_customer(db, &workspace, &customer, limit)).await
+    }
+
+    async fn refunds(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredRefund>> {
+        let workspace = workspace.clone();
+        self.read(move |db| orders::refunds(db, &workspace, after, limit)).await
+    }
+
+    async fn customer_refunds(
+        &self,
+        workspace: &WorkspaceId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Vec<StoredRefund>> {
+        let (workspace, customer) = (workspace.clone(), customer.clone());
+        self.read(move |db| orders::refunds_of_customer(db, &workspace, &customer, limit)).await
+    }
+
+    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>> {
+        let (workspace, id) = (workspace.clone(), id.clone());
+        self.write(move |db| erasure::erase(db, &workspace, &id, now)).await
+    }
+
+    async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool> {
+        let (workspace, id) = (workspace.clone(), id.clone());
+        self.write(move |db| erasure::lift(db, &workspace, &id)).await
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        self.writer.empty_log().await
+    }
+
+    async fn item(&self, workspace: &WorkspaceId, id: &ItemId) -> Result<Option<Item>> {
+        let (workspace, id) = (workspace.clone(), id.clone());
+        self.read(move |db| items::find(db, &workspace, &id)).await
+    }
+
+    async fn items(&self, workspace: &WorkspaceId, after: Option<&ItemId>, limit: usize) -> Result<Vec<Item>> {
+        let (workspace, after) = (workspace.clone(), after.cloned());
+        self.read(move |db| items::page(db, &workspace, after.as_ref(), limit)).await
+    }
+
+    async fn accounts(&self, workspace: &WorkspaceId, after: Option<&GroupId>, limit: usize) -> Result<Vec<Account>> {
+        let (workspace, after) = (workspace.clone(), after.cloned());
+        self.read(move |db| accounts::page(db, &workspace, after.as_ref(), limit)).await
     }
 
     async fn reviews_without_vector(
@@ -271,11 +377,24 @@ impl Store for SqliteStore {
 
 /// About what a fact takes in memory while it waits.
 fn size_bytes(fact: &Fact) -> usize {
+    // A trait or a property is a name and a value: some hundred bytes with its tree.
+    const PROPERTY: usize = 128;
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     size_of::<Fact>()
         + match fact {
-            Fact::Review(review) => review.text.as_str().len() + review.item.as_ref().map_or(0, String::len),
-            // A trait or a property is a name and a value: some hundred bytes with its tree.
-            Fact::Identify(identify) => identify.traits.len() * 128,
-            Fact::Event(event) => event.name.len() + event.properties.len() * 128,
+            Fact::Review(review) => review.text.as_str().len() + text(&review.item),
+            Fact::Identify(identify) => identify.traits.len() * PROPERTY,
+            Fact::Group(group) => group.traits.len() * PROPERTY,
+            Fact::Event(event) => {
+                let told = match &event.told {
+                    Some(Told::Review(review)) => review.text.as_str().len(),
+                    Some(Told::Order(order)) => order.lines.len() * PROPERTY,
+                    Some(Told::Refund(_)) | None => 0,
+                };
+                event.name.len() + event.properties.len() * PROPERTY + told
+            }
+            Fact::Order(order) => order.lines.len() * PROPERTY,
+            Fact::Item(item) => text(&item.description) + item.attributes.len() * PROPERTY,
+            Fact::Alias(_) | Fact::Refund(_) => 0,
         }
 }

@@ -159,6 +159,8 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT_BYTES)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
+        // What is deleted is overwritten: an erased customer must not be left in a free page.
+        connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     }
     Ok(connection)
 }

@@ -1,7 +1,7 @@
 //! Reviews: kept as written, ordered by `seq`, and numbered anew when they are replaced.
 
 use super::columns::{Moment, Text, limit};
-use super::{vectors, workspaces};
+use super::{customers, identity, vectors, workspaces};
 use crate::domain::{CustomerId, Review, ReviewText, WorkspaceId};
 use crate::store::{Result, StoredReview};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
@@ -11,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT seq, review_id, external_id, text, item, rating, time
-             FROM review JOIN customer ON customer.id = customer_id ",
+            "SELECT seq, review_id, root.external_id, text, item, rating, time
+             FROM review JOIN customer own ON own.id = customer_id
+             JOIN customer root ON root.id = coalesce(own.root_id, own.id) ",
             $rest
         )
     };
@@ -26,22 +27,16 @@ pub(super) struct Standing {
     pub is_same: bool,
 }
 
-pub(super) fn find(db: &Connection, workspace: i64, review: &Review) -> Result<Option<Standing>> {
+pub(super) fn find(db: &Connection, workspace: i64, customer: i64, review: &Review) -> Result<Option<Standing>> {
+    let root = identity::root(db, customer)?;
     let mut statement = db.prepare_cached(
         "SELECT seq, customer_id,
-                external_id = ?3 AND text = ?4 AND item IS ?5 AND rating IS ?6
+                coalesce(root_id, customer.id) = ?3 AND text = ?4 AND item IS ?5 AND rating IS ?6
          FROM review JOIN customer ON customer.id = customer_id
          WHERE review.workspace_id = ?1 AND review_id = ?2",
     )?;
     let standing = statement.query_row(
-        params![
-            workspace,
-            review.id.as_str(),
-            review.customer.as_str(),
-            review.text.as_str(),
-            review.item,
-            review.rating,
-        ],
+        params![workspace, review.id.as_str(), root, review.text.as_str(), review.item, review.rating,],
         |row| Ok(Standing { seq: row.get(0)?, customer: row.get(1)?, is_same: row.get(2)? }),
     );
     Ok(standing.optional()?)
@@ -90,11 +85,12 @@ pub(super) fn of_customer(
     customer: &CustomerId,
     n_reviews: usize,
 ) -> Result<Vec<StoredReview>> {
-    let Some(workspace) = workspaces::find(db, workspace)? else { return Ok(Vec::new()) };
+    let Some(root) = customers::root(db, workspace, customer)? else { return Ok(Vec::new()) };
     let mut statement = db.prepare_cached(select!(
-        "WHERE customer.workspace_id = ?1 AND external_id = ?2 ORDER BY time DESC, seq DESC LIMIT ?3"
+        "WHERE customer_id IN (SELECT id FROM customer WHERE id = ?1 OR root_id = ?1)
+         ORDER BY time DESC, seq DESC LIMIT ?2"
     ))?;
-    let page = statement.query_map(params![workspace, customer.as_str(), limit(n_reviews)], stored_review)?;
+    let page = statement.query_map([root, limit(n_reviews)], stored_review)?;
     Ok(page.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -5,7 +5,12 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Marks a file as ours, in its header where `file` and other programs look: "Clnt" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x436c_6e74;
 
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001_first_schema.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("../migrations/sqlite/0001_first_schema.sql"),
+    include_str!("../migrations/sqlite/0002_identity_orders_items.sql"),
+    include_str!("../migrations/sqlite/0003_suppression.sql"),
+    include_str!("../migrations/sqlite/0004_settings.sql"),
+];
 
 /// The schema that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -68,7 +73,16 @@ mod tests {
     #[test]
     fn every_table_belongs_to_a_workspace() {
         // Rows that hang on a parent reach their workspace through it; this list is all that may.
-        let by_parent = ["customer_trait", "review_vector", "version", "segment", "membership"];
+        let by_parent = [
+            "customer_trait",
+            "review_vector",
+            "version",
+            "segment",
+            "membership",
+            "alias",
+            "account_trait",
+            "account_member",
+        ];
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         let mut tables = connection

@@ -28,8 +28,9 @@ pub(super) fn page(
 ) -> Result<Vec<ReviewVector>> {
     let Some(model) = find_model(db, workspace, model)? else { return Ok(Vec::new()) };
     let mut statement = db.prepare_cached(
-        "SELECT v.seq, review_id, external_id, time, vector
-         FROM review_vector v JOIN review ON review.seq = v.seq JOIN customer ON customer.id = customer_id
+        "SELECT v.seq, review_id, root.external_id, time, vector
+         FROM review_vector v JOIN review ON review.seq = v.seq JOIN customer own ON own.id = customer_id
+         JOIN customer root ON root.id = coalesce(own.root_id, own.id)
          WHERE model_id = ?1 AND v.seq > ?2 ORDER BY v.seq LIMIT ?3",
     )?;
     let page = statement.query_map([model.id, after, limit(n_vectors)], |row| {

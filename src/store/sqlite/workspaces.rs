@@ -29,10 +29,12 @@ pub(super) fn all(db: &Connection) -> Result<Vec<Workspace>> {
 }
 
 pub(super) fn counts(db: &Connection, id: &WorkspaceId) -> Result<Counts> {
-    let mut statement = db.prepare_cached("SELECT n_customers, n_reviews, n_events FROM workspace WHERE slug = ?1")?;
+    let mut statement =
+        db.prepare_cached("SELECT n_customers, n_reviews, n_events, n_orders, n_items FROM workspace WHERE slug = ?1")?;
     let counts = statement.query_row([id.as_str()], |row| {
         let [customers, reviews, events] = [row.get(0)?, row.get(1)?, row.get(2)?].map(|Unsigned(n)| n);
-        Ok(Counts { customers, reviews, events })
+        let [orders, items] = [row.get(3)?, row.get(4)?].map(|Unsigned(n)| n);
+        Ok(Counts { customers, reviews, events, orders, items })
     });
     Ok(counts.optional()?.unwrap_or_default())
 }

@@ -19,7 +19,7 @@ const REQUEST_BYTES: usize = 4096;
 
 /// The way to the writing thread. Dropping it waits until everything asked for is done and the database is closed.
 pub(super) struct Writer {
-    requests: Option<mpsc::UnboundedSender<Box<dyn Request>>>,
+    requests: Option<mpsc::UnboundedSender<Message>>,
     room: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
 }
@@ -48,7 +48,16 @@ impl Writer {
         let (caller, answer) = oneshot::channel();
         let pending = Pending { work: Some(work), outcome: Err(stopped()), caller, size_bytes, _room: room };
         let requests = self.requests.as_ref().ok_or_else(stopped)?;
-        requests.send(Box::new(pending)).map_err(|_| stopped())?;
+        requests.send(Message::Write(Box::new(pending))).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Moves everything that was written before into the database and empties the log, so that what was overwritten there is
+    /// in no file any more. `Unavailable` while a reader still needs the log.
+    pub async fn empty_log(&self) -> Result<()> {
+        let (caller, answer) = oneshot::channel();
+        let requests = self.requests.as_ref().ok_or_else(stopped)?;
+        requests.send(Message::EmptyLog(caller)).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }
@@ -65,6 +74,13 @@ impl Drop for Writer {
 
 fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".into())
+}
+
+/// What the thread is asked for.
+enum Message {
+    Write(Box<dyn Request>),
+    /// Not in a transaction, so never in a group.
+    EmptyLog(oneshot::Sender<Result<()>>),
 }
 
 /// A request without its types, so that requests of all kinds wait in one queue.
@@ -114,16 +130,30 @@ where
     }
 }
 
-fn work_through(mut connection: Connection, mut waiting: mpsc::UnboundedReceiver<Box<dyn Request>>) {
-    while let Some(first) = waiting.blocking_recv() {
+fn work_through(mut connection: Connection, mut waiting: mpsc::UnboundedReceiver<Message>) {
+    let mut held = None;
+    while let Some(next) = held.take().or_else(|| waiting.blocking_recv()) {
+        let first = match next {
+            Message::Write(first) => first,
+            Message::EmptyLog(caller) => {
+                let _ = caller.send(empty_log(&connection));
+                continue;
+            }
+        };
         let mut size_bytes = first.size_bytes();
         let mut group = vec![first];
-        while group.len() < GROUP_REQUESTS
-            && size_bytes < GROUP_BYTES
-            && let Ok(next) = waiting.try_recv()
-        {
-            size_bytes += next.size_bytes();
-            group.push(next);
+        while group.len() < GROUP_REQUESTS && size_bytes < GROUP_BYTES {
+            match waiting.try_recv() {
+                Ok(Message::Write(next)) => {
+                    size_bytes += next.size_bytes();
+                    group.push(next);
+                }
+                Ok(other) => {
+                    held = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
         }
         if let Err(e) = commit(&mut connection, &mut group) {
             let why = e.to_string();
@@ -131,6 +161,14 @@ fn work_through(mut connection: Connection, mut waiting: mpsc::UnboundedReceiver
         }
         group.into_iter().for_each(Request::answer);
     }
+}
+
+fn empty_log(connection: &Connection) -> Result<()> {
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        return Err(StoreError::Unavailable("the log is still read from; try again".into()));
+    }
+    Ok(())
 }
 
 /// An error means that nothing of the group is there.

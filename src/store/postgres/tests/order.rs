@@ -102,3 +102,32 @@ async fn a_number_that_was_drawn_is_visible_before_a_higher_one_is() {
         one.reviews(&workspace, 0, 9).await.unwrap().into_iter().map(|r| r.review.id.to_string()).collect();
     assert_eq!(ids, ["first", "slow", "quick"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_waits_for_a_version_that_is_being_published_and_facts_do_not() {
+    server_or_skip!("an_erasure_waits_for_a_version_that_is_being_published_and_facts_do_not");
+    let place = Schema::new();
+    let (one, other, workspace) = prepared(&place).await;
+    one.append(&workspace, &[review("first")], None, Timestamp::UNIX_EPOCH).await.unwrap();
+    // As a publish holds it that has looked its members up.
+    let mut publishing = session(&place.address()).await;
+    let transaction = publishing.transaction().await.unwrap();
+    transaction.query("SELECT id FROM workspace FOR KEY SHARE", &[]).await.unwrap();
+    let blocker: i32 = transaction.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    one.append(&workspace, &[review("second")], None, Timestamp::UNIX_EPOCH).await.unwrap();
+    let erasing = tokio::spawn({
+        let (workspace, customer) = (workspace.clone(), CustomerId::parse("c").unwrap());
+        async move { other.erase_customer(&workspace, &customer, Timestamp::UNIX_EPOCH).await }
+    });
+    let watcher = session(&place.address()).await;
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE pg_blocking_pids(pid) @> ARRAY[$1::int]";
+    while watcher.query(waiting, &[&blocker]).await.unwrap().is_empty() {
+        assert!(!erasing.is_finished(), "the erasure did not wait");
+        tokio::task::yield_now().await;
+    }
+    transaction.commit().await.unwrap();
+    assert_eq!(erasing.await.unwrap().unwrap().unwrap().removed.reviews, 2);
+    one.sweep().await.unwrap();
+    one.sweep().await.unwrap();
+    assert_eq!(one.reviews(&workspace, 0, 9).await.unwrap(), []);
+}

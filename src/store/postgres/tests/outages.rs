@@ -2,7 +2,7 @@
 //! nothing is there twice, and the store recovers by itself.
 
 use super::server::{Schema, Server, impatient, server_or_skip, session, url};
-use crate::domain::{CustomerId, Event, EventId, Fact, Timestamp, WorkspaceId};
+use crate::domain::{CustomerId, Event, EventId, EventKind, Fact, Timestamp, Who, WorkspaceId};
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::connections::Limits;
 use crate::store::{Appended, Store, StoreError};
@@ -13,10 +13,13 @@ use std::time::Duration;
 fn event(id: u64) -> Fact {
     Fact::Event(Event {
         id: EventId::parse(&id.to_string()).unwrap(),
-        customer: CustomerId::parse("c").unwrap(),
+        who: Who::known(CustomerId::parse("c").unwrap()),
+        kind: EventKind::Track,
         name: "seen".into(),
         time: Timestamp::UNIX_EPOCH,
         properties: serde_json::Map::new(),
+        activity: None,
+        told: None,
     })
 }
 
@@ -119,7 +122,7 @@ async fn with_every_connection_in_use_a_call_does_not_wait_for_ever() {
 async fn a_write_that_waits_too_long_for_another_is_given_up_and_leaves_a_sound_pool() {
     server_or_skip!("a_write_that_waits_too_long_for_another_is_given_up_and_leaves_a_sound_pool");
     let place = Schema::new();
-    let limits = Limits { n_connections: 1, call: Duration::from_millis(400), ..impatient() };
+    let limits = Limits { n_connections: 1, call: Duration::from_secs(2), ..impatient() };
     let store = place.open_with(limits).await.unwrap();
     let workspace = workspace(&store).await;
     let mut other = session(&place.address()).await;
