@@ -69,8 +69,13 @@ models: web
 	$(CARGO) build --locked
 	target/debug/clientele models pull all-MiniLM-L6-v2 || echo "models: the default model is not to be had; its tests are skipped"
 
+# With a throw-away PostgreSQL beside it. Where none can be had, its tests are skipped by name; in CI that is a failure.
 unit: web
-	@if command -v cargo-nextest >/dev/null; then $(CARGO) nextest run --locked --no-fail-fast; else $(CARGO) test --locked --no-fail-fast; fi
+	@if command -v cargo-nextest >/dev/null; then tests="nextest run"; else tests=test; fi; \
+	run="$(CARGO) $$tests --locked --no-fail-fast"; \
+	if tools/postgres run true; then tools/postgres run $$run; \
+	elif [ "$${CI:-}" = true ]; then exit 1; \
+	else echo "unit: there is no PostgreSQL; its tests are skipped"; $$run; fi
 	$(CARGO) test --locked --doc
 
 # The real OpenAI, huggingface_hub, Segment and RudderStack clients against the program; what is not to be had is skipped by name.

@@ -7,7 +7,7 @@ use crate::ingest::{UnpackLimits, Vocabulary};
 use crate::intake::Intake;
 use crate::jobs::{EraseWork, FitWork, ImportWork, Jobs, Rejects, Work};
 use crate::segment::{Fitter, Snapshots};
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::{PostgresStore, SqliteStore, Store, StoreError, StorePlace};
 use anyhow::Context;
 use axum::Router;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -15,11 +15,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 /// What a process of the service is made with.
 #[derive(Debug, Clone)]
 pub struct AppSettings {
-    /// The store's file and the uploads lie here.
+    pub store: StorePlace,
+    /// The uploads lie here, and an embedded store.
     pub data_dir: PathBuf,
     pub models: ModelSettings,
     /// Whether it listens on loopback only, or not at all.
@@ -33,10 +36,23 @@ pub struct AppSettings {
     pub vocabulary: Arc<Vocabulary>,
 }
 
+/// How often a process asks a store that others share whether they have published.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+
 /// Everything, put together.
 pub struct App {
     pub state: ApiState,
     router: Router,
+    /// Follows what other processes publish, where there may be others.
+    follower: Option<JoinHandle<()>>,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        if let Some(follower) = &self.follower {
+            follower.abort();
+        }
+    }
 }
 
 impl App {
@@ -45,10 +61,14 @@ impl App {
     /// # Errors
     /// The store cannot be opened (see [`StoreError`]) or read.
     pub async fn open(settings: AppSettings) -> anyhow::Result<Self> {
-        let data_dir = settings.data_dir.clone();
-        let store = tokio::task::spawn_blocking(move || SqliteStore::open(&data_dir)).await??;
+        let store: Arc<dyn Store> = match settings.store.clone() {
+            StorePlace::Folder(folder) => {
+                Arc::new(tokio::task::spawn_blocking(move || SqliteStore::open(&folder)).await??)
+            }
+            StorePlace::Postgres(url) => Arc::new(PostgresStore::open(&url).await?),
+        };
         let models = Arc::new(Models::new(settings.models.clone()));
-        Self::with(settings, Arc::new(store), models).await
+        Self::with(settings, store, models).await
     }
 
     /// The same over a store and models that are there already.
@@ -59,7 +79,11 @@ impl App {
         store.create_workspace(&settings.workspace, Timestamp::now()).await?;
         let uploads_dir = settings.data_dir.join("uploads");
         std::fs::create_dir_all(&uploads_dir).with_context(|| format!("{} cannot be made", uploads_dir.display()))?;
+        let publications = store.publications().await?;
         let snapshots = Arc::new(Snapshots::load(&*store).await?);
+        let is_shared = matches!(settings.store, StorePlace::Postgres(_));
+        let follower =
+            is_shared.then(|| tokio::spawn(follow(Arc::clone(&store), Arc::clone(&snapshots), publications)));
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
         let intake = Arc::new(Intake::new(Arc::clone(&store)));
@@ -100,7 +124,7 @@ impl App {
             vocabulary: settings.vocabulary,
             uploads_dir,
         };
-        Ok(Self { router: api::router(state.clone()), state })
+        Ok(Self { router: api::router(state.clone()), state, follower })
     }
 
     pub fn router(&self) -> Router {
@@ -111,6 +135,27 @@ impl App {
     pub async fn close(self, patience: Duration) {
         if !self.state.jobs.stop(patience).await {
             tracing::warn!("a job would not leave in time; it is taken up again after the next start");
+        }
+    }
+}
+
+/// Installs what other processes publish, for ever. The number is read before the versions, so none falls between the two.
+async fn follow(store: Arc<dyn Store>, snapshots: Arc<Snapshots>, mut seen: u64) {
+    let mut ticks = tokio::time::interval(FOLLOW_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let refreshed = async {
+            let publications = store.publications().await?;
+            if publications != seen {
+                snapshots.refresh(&*store).await?;
+                seen = publications;
+            }
+            Ok::<_, StoreError>(())
+        };
+        // Asked again in a moment: look-ups answer from what is here meanwhile.
+        if let Err(error) = refreshed.await {
+            tracing::warn!(%error, "what other processes have published cannot be read at the moment");
         }
     }
 }

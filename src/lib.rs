@@ -11,7 +11,7 @@
 //! - [`bulk`]: files and pipes of texts into vectors, for the `embed` command
 //! - [`ingest`]: outside shapes into facts; [`demo`]: a sample shop
 //! - [`embed`]: texts into vectors: the trait, the models, where their files come from
-//! - [`store`]: the contract and SQLite behind it
+//! - [`store`]: the contract, SQLite and PostgreSQL behind it
 //! - [`cluster`], [`measure`], [`language`]: mathematics and words, pure
 //! - [`redact`]: personal data in texts, found and treated, pure
 //! - [`domain`]: the product's words as values, pure

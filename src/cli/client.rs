@@ -7,6 +7,7 @@ use crate::app::{App, AppSettings};
 use crate::domain::WorkspaceId;
 use crate::embed::{DeviceChoice, ModelSettings, PrecisionChoice, models_dir};
 use crate::ingest::Vocabulary;
+use crate::store::StorePlace;
 use anyhow::Context;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -112,12 +113,15 @@ impl Target {
     }
 
     /// # Errors
-    /// The workspace's name is not one, the device is not one.
+    /// The workspace's name is not one, the store's address is not one, the device is not one.
     pub fn app_settings(&self, loopback: bool, resume_jobs: bool) -> CliResult<AppSettings> {
         let workspace = WorkspaceId::parse(&self.workspace).map_err(|error| CliError::user(error.to_string()))?;
         let models = self.models.settings()?;
+        let data_dir = self.data_dir();
+        let store = StorePlace::parse(self.store.as_deref(), &data_dir);
         Ok(AppSettings {
-            data_dir: self.data_dir(),
+            store: store.map_err(|error| CliError::user(format!("--store: {error}")))?,
+            data_dir,
             models,
             loopback,
             workspace,
@@ -144,8 +148,11 @@ impl Target {
             return Ok(Client::Remote(Remote::new(url, self.key.clone())?));
         }
         let settings = self.app_settings(true, matches!(opening, Opening::Work | Opening::Import))?;
-        if matches!(opening, Opening::Read | Opening::Work) && !settings.data_dir.exists() {
-            let place = settings.data_dir.display();
+        if let StorePlace::Folder(folder) = &settings.store
+            && matches!(opening, Opening::Read | Opening::Work)
+            && !folder.exists()
+        {
+            let place = folder.display();
             return Err(CliError::user(format!(
                 "there is no store in {place}; name one with --data-dir, or a service with --url"
             )));

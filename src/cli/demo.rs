@@ -12,6 +12,7 @@ use crate::demo::{ShopFiles, ShopSettings, write_shop};
 use crate::domain::WorkspaceId;
 use crate::embed::{self, Presence};
 use crate::ingest::Vocabulary;
+use crate::store::StorePlace;
 use clap::Args;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -77,6 +78,7 @@ pub fn run(args: &DemoArgs) -> CliResult {
     }
     let runtime = Runtime::new()?;
     let settings = AppSettings {
+        store: StorePlace::Folder(plan.data_dir.clone()),
         data_dir: plan.data_dir.clone(),
         models: args.models.settings()?,
         loopback: true,

@@ -64,6 +64,16 @@ pub struct Target {
     /// The folder that holds the store; used directly, while no service runs on it [default: clientele-data]
     #[arg(long, env = "CLIENTELE_DATA_DIR", conflicts_with = "url", value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
+    /// A PostgreSQL store, postgres://USER:PASSWORD@HOST/DATABASE, or another folder than the data folder's store
+    #[arg(
+        long,
+        env = "CLIENTELE_STORE",
+        hide_env_values = true,
+        conflicts_with = "url",
+        value_name = "URL",
+        global = true
+    )]
+    store: Option<String>,
     /// A running service, for example http://127.0.0.1:7700
     #[arg(long, env = "CLIENTELE_URL", global = true)]
     url: Option<String>,

@@ -94,19 +94,39 @@ impl Snapshots {
     /// The store's own.
     pub async fn load(store: &dyn Store) -> Result<Self> {
         let snapshots = Self::default();
-        for workspace in store.workspaces().await? {
-            for segmentation in store.segmentations(&workspace.id).await? {
-                let Some(number) = segmentation.live_version else { continue };
-                let live = read_version(store, &workspace.id, &segmentation.name, number).await?;
-                snapshots.install(&workspace.id, live);
-            }
-        }
+        snapshots.refresh(store).await?;
         Ok(snapshots)
     }
 
-    /// From now on look-ups answer from this version.
+    /// Reads the live versions that are newer than those here: others may publish in the same store. How many there were.
+    ///
+    /// # Errors
+    /// The store's own; what was read before it is here then.
+    pub async fn refresh(&self, store: &dyn Store) -> Result<usize> {
+        let mut n_newer = 0;
+        for workspace in store.workspaces().await? {
+            for segmentation in store.segmentations(&workspace.id).await? {
+                let Some(number) = segmentation.live_version else { continue };
+                if self.live(&workspace.id, &segmentation.name).is_some_and(|live| live.version.number >= number) {
+                    continue;
+                }
+                let live = read_version(store, &workspace.id, &segmentation.name, number).await?;
+                self.install(&workspace.id, live);
+                n_newer += 1;
+            }
+        }
+        Ok(n_newer)
+    }
+
+    /// From now on look-ups answer from this version, unless they answer from a newer one already.
     pub fn install(&self, workspace: &WorkspaceId, live: LiveVersion) {
         let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self
+            .live(workspace, &live.version.segmentation)
+            .is_some_and(|here| here.version.number > live.version.number)
+        {
+            return;
+        }
         let mut next = Live::clone(&self.live.load());
         next.entry(workspace.clone()).or_default().insert(live.version.segmentation.clone(), Arc::new(live));
         self.live.store(Arc::new(next));

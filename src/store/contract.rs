@@ -28,6 +28,11 @@ use std::sync::Arc;
 pub(crate) trait Place: Send + Sync {
     /// Opens the store: empty the first time, as it was left after that. The one opened before has been dropped.
     async fn open(&self) -> Arc<dyn Store>;
+
+    /// Whether it can be tried here. Where it cannot, the laws are skipped by name.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// Registers every law as a test of its own: `contract_suite!(make_a_place)`.
@@ -111,6 +116,7 @@ macro_rules! contract_suite {
                 a_version_comes_back_as_it_was_published,
                 a_version_out_of_turn_is_a_conflict_and_changes_nothing,
                 members_come_in_byte_order_in_pages,
+                publications_grow_with_every_publish,
                 publishing_moves_the_live_version_in_one_step,
                 publishing_what_refers_to_nothing_is_missing_and_changes_nothing,
             },
@@ -133,7 +139,12 @@ macro_rules! contract_suite {
                 // More than one thread: laws for all inputs block one of them.
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $law() {
-                    $crate::store::contract::$part::$law(&$place()).await;
+                    let place = $place();
+                    if $crate::store::contract::Place::is_there(&place) {
+                        $crate::store::contract::$part::$law(&place).await;
+                    } else {
+                        println!("skipped: {}::{}", module_path!(), stringify!($law));
+                    }
                 }
             )*
         })*

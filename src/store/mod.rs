@@ -5,8 +5,13 @@
 
 #[cfg(test)]
 mod contract;
+mod place;
+mod postgres;
+mod rules;
 mod sqlite;
 
+pub use place::StorePlace;
+pub use postgres::{PostgresStore, PostgresUrl};
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
@@ -286,7 +291,8 @@ pub trait Store: Send + Sync {
     async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>>;
     /// Lets an erased id come back from now on; whether it was suppressed.
     async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool>;
-    /// Makes sure that what was erased before is in no file of the store any more, its logs included. May be called again.
+    /// Makes sure that what was erased before is in no file of the store any more, its logs included. May be called again. A
+    /// database server is asked to clear its tables; its logs and backups are its operator's.
     async fn sweep(&self) -> Result<()>;
 
     // ---- vectors
@@ -323,6 +329,16 @@ pub trait Store: Send + Sync {
     /// segmentation's `live_version` moved, all in one step. `version.number` must be one above the highest there is, else
     /// `Conflict` and nothing changed. `version.state` is ignored and becomes `Live`.
     async fn publish(&self, workspace: &WorkspaceId, version: &Version, members: &[Membership]) -> Result<()>;
+    /// A number that grows with every publish in any workspace and stays otherwise: whether another process has published since
+    /// is one cheap question.
+    async fn publications(&self) -> Result<u64> {
+        let mut n = 0;
+        for workspace in self.workspaces().await? {
+            let live = self.segmentations(&workspace.id).await?;
+            n += live.iter().filter_map(|segmentation| segmentation.live_version).map(u64::from).sum::<u64>();
+        }
+        Ok(n)
+    }
     /// A version with its segments. (All fields, `centre` and `centroids` bit by bit.)
     async fn version(&self, workspace: &WorkspaceId, name: &SegmentationName, number: u32) -> Result<Option<Version>>;
     /// All versions of a segmentation, newest first.

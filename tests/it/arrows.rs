@@ -29,6 +29,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("candle_core", &["embed", "language"]),
     ("tokenizers", &["embed", "language"]),
     ("rusqlite", &["store"]),
+    ("tokio_postgres", &["store"]),
+    ("deadpool_postgres", &["store"]),
     ("jieba_rs", &["language"]),
     ("clap", &["cli"]),
     ("arrow_array", &["bulk", "ingest/parquet.rs"]),

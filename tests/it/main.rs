@@ -15,6 +15,7 @@ mod privacy;
 mod program;
 mod queue;
 mod redaction;
+mod replicas;
 mod server;
 mod shapes;
 mod story;

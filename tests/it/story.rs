@@ -1,13 +1,42 @@
-//! The main job from end to end over the real router: reviews in, segments out.
+//! The main job from end to end over the real router: reviews in, segments out, on every kind of store.
 
 use crate::support::{Service, review};
 use axum::http::{Method, StatusCode, header};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
-#[tokio::test]
-async fn reviews_become_named_segments_that_can_be_looked_up_listed_exported_and_asked() {
-    let service = Service::new().await;
+/// Each story is played on the embedded store and on PostgreSQL.
+macro_rules! stories {
+    ($($story:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(super::Service::new().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                match crate::support::Schema::make().await {
+                    Some(schema) => super::$story(super::Service::on(&schema).await).await,
+                    None => println!("skipped: {}: there is no PostgreSQL; `tools/postgres run` starts one", stringify!($story)),
+                }
+            })*
+        }
+    };
+}
+
+stories! {
+    reviews_become_named_segments_that_can_be_looked_up_listed_exported_and_asked,
+    the_same_facts_and_seed_give_the_same_segments_and_ids_stay_across_versions,
+    k_is_chosen_when_it_is_not_given_and_what_was_tried_is_kept,
+    a_review_sent_twice_is_one_and_an_edited_one_replaces_the_older,
+    segment_calls_make_customers_with_traits_and_events,
+    a_look_up_that_has_not_changed_costs_no_body,
+    many_customers_are_looked_up_in_one_call,
+}
+
+async fn reviews_become_named_segments_that_can_be_looked_up_listed_exported_and_asked(service: Service) {
     service.with_customers(90).await;
     let job = service.fit("needs", json!({ "k": 3 })).await;
     assert_eq!(job["state"], "succeeded", "{job}");
@@ -69,9 +98,7 @@ async fn reviews_become_named_segments_that_can_be_looked_up_listed_exported_and
     assert_eq!(ndjson.lines().count(), 30);
 }
 
-#[tokio::test]
-async fn the_same_facts_and_seed_give_the_same_segments_and_ids_stay_across_versions() {
-    let service = Service::new().await;
+async fn the_same_facts_and_seed_give_the_same_segments_and_ids_stay_across_versions(service: Service) {
     service.with_customers(60).await;
     service.fit("needs", json!({ "k": 3, "seed": 5 })).await;
     let first = service.get("/v1/segmentations/needs/members?format=ndjson").await.text();
@@ -105,9 +132,7 @@ fn ids(ndjson: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-#[tokio::test]
-async fn k_is_chosen_when_it_is_not_given_and_what_was_tried_is_kept() {
-    let service = Service::new().await;
+async fn k_is_chosen_when_it_is_not_given_and_what_was_tried_is_kept(service: Service) {
     service.with_customers(120).await;
     let job = service.fit("needs", json!({})).await;
     assert_eq!(job["result"]["k"], 3, "{job}");
@@ -118,9 +143,7 @@ async fn k_is_chosen_when_it_is_not_given_and_what_was_tried_is_kept() {
     }
 }
 
-#[tokio::test]
-async fn a_review_sent_twice_is_one_and_an_edited_one_replaces_the_older() {
-    let service = Service::new().await;
+async fn a_review_sent_twice_is_one_and_an_edited_one_replaces_the_older(service: Service) {
     assert_eq!(service.post("/v1/reviews", review(1)).await.status, StatusCode::CREATED);
     let again = service.post("/v1/reviews", review(1)).await;
     assert_eq!((again.status, again.json()["duplicate"].as_u64()), (StatusCode::OK, Some(1)));
@@ -132,9 +155,7 @@ async fn a_review_sent_twice_is_one_and_an_edited_one_replaces_the_older() {
     assert_eq!(customer["reviews"][0]["text"], "entirely new words");
 }
 
-#[tokio::test]
-async fn segment_calls_make_customers_with_traits_and_events() {
-    let service = Service::new().await;
+async fn segment_calls_make_customers_with_traits_and_events(service: Service) {
     let calls = json!({ "batch": [
         { "type": "identify", "messageId": "m1", "userId": "ann", "traits": { "country": "NZ" }, "timestamp": "2026-01-02T03:04:05Z" },
         { "type": "track", "messageId": "m2", "userId": "ann", "event": "Order Completed", "properties": { "total": 12.5 } },
@@ -150,9 +171,7 @@ async fn segment_calls_make_customers_with_traits_and_events() {
     assert_eq!(service.get("/v1/customers/ann/segments").await.json()["data"], json!([]));
 }
 
-#[tokio::test]
-async fn a_look_up_that_has_not_changed_costs_no_body() {
-    let service = Service::new().await;
+async fn a_look_up_that_has_not_changed_costs_no_body(service: Service) {
     service.with_customers(30).await;
     service.fit("needs", json!({ "k": 3 })).await;
     let first = service.get("/v1/customers/c0001/segments").await;
@@ -168,9 +187,7 @@ async fn a_look_up_that_has_not_changed_costs_no_body() {
     assert_eq!((second.status, second.bytes.len()), (StatusCode::NOT_MODIFIED, 0));
 }
 
-#[tokio::test]
-async fn many_customers_are_looked_up_in_one_call() {
-    let service = Service::new().await;
+async fn many_customers_are_looked_up_in_one_call(service: Service) {
     service.with_customers(30).await;
     service.fit("needs", json!({ "k": 3 })).await;
     let ask = json!({ "customer_ids": ["c0001", "nobody", "c0002"] });

@@ -10,7 +10,7 @@ use clientele::embed::{
     TokenIds, Tokens,
 };
 use clientele::ingest::Vocabulary;
-use clientele::store::SqliteStore;
+use clientele::store::{PostgresStore, SqliteStore, Store, StorePlace};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -120,6 +120,46 @@ pub struct Service {
     pub workspace: WorkspaceId,
 }
 
+/// A PostgreSQL store of a test's own: a schema that is dropped at the end.
+pub struct Schema {
+    server: String,
+    name: String,
+}
+
+impl Schema {
+    /// Nothing where there is no server to make it on; in CI there has to be one.
+    pub async fn make() -> Option<Self> {
+        let server = std::env::var("CLIENTELE_TEST_POSTGRES").ok().filter(|address| !address.is_empty());
+        let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(server.is_some() || !is_ci, "CI tests PostgreSQL too: run the tests with tools/postgres run");
+        let schema = Self { server: server?, name: format!("it_{}", uuid::Uuid::now_v7().simple()) };
+        execute(&schema.server, &format!("CREATE SCHEMA {}", schema.name)).await;
+        Some(schema)
+    }
+
+    pub fn address(&self) -> String {
+        format!("{}?options=-csearch_path%3D{}", self.server, self.name)
+    }
+}
+
+async fn execute(server: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let (server, sql) = (self.server.clone(), format!("DROP SCHEMA {} CASCADE", self.name));
+        // A thread of its own: this one runs a runtime already, and a runtime cannot wait within another.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(execute(&server, &sql));
+        });
+        let _ = dropping.join();
+    }
+}
+
 /// An answer, read whole.
 #[derive(Debug)]
 pub struct Answer {
@@ -152,6 +192,16 @@ impl Service {
     pub async fn with_limits(limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let app = open(dir.path(), limits, true).await;
+        Self { app, dir, workspace: WorkspaceId::parse("default").unwrap() }
+    }
+
+    /// A process of its own on a PostgreSQL store.
+    pub async fn on(schema: &Schema) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let place = StorePlace::parse(Some(&schema.address()), dir.path()).unwrap();
+        let StorePlace::Postgres(url) = &place else { panic!("not PostgreSQL") };
+        let store = Arc::new(PostgresStore::open(url).await.unwrap());
+        let app = open_on(store, place, dir.path(), Limits::default(), true).await;
         Self { app, dir, workspace: WorkspaceId::parse("default").unwrap() }
     }
 
@@ -232,10 +282,16 @@ pub fn review(i: usize) -> Value {
 
 /// Opens (or opens again) a service over a folder.
 pub async fn open(dir: &Path, limits: Limits, resume_jobs: bool) -> App {
+    let store = Arc::new(SqliteStore::open(dir).unwrap());
+    open_on(store, StorePlace::Folder(dir.to_owned()), dir, limits, resume_jobs).await
+}
+
+async fn open_on(store: Arc<dyn Store>, place: StorePlace, dir: &Path, limits: Limits, resume_jobs: bool) -> App {
     let models =
         Models::new(ModelSettings { models_dir: dir.join("models"), offline: true, ..ModelSettings::default() });
     models.insert(MODEL, Arc::new(WordModel::new())).await.unwrap();
     let settings = AppSettings {
+        store: place,
         data_dir: dir.to_owned(),
         models: ModelSettings::default(),
         loopback: true,
@@ -244,6 +300,5 @@ pub async fn open(dir: &Path, limits: Limits, resume_jobs: bool) -> App {
         limits,
         vocabulary: Arc::new(Vocabulary::standard()),
     };
-    let store = SqliteStore::open(dir).unwrap();
-    App::with(settings, Arc::new(store), Arc::new(models)).await.unwrap()
+    App::with(settings, store, Arc::new(models)).await.unwrap()
 }

@@ -75,6 +75,26 @@ pub(crate) async fn publishing_moves_the_live_version_in_one_step(place: &dyn Pl
     assert_eq!(store.versions(&a, &name("unknown")).await.unwrap(), []);
 }
 
+pub(crate) async fn publications_grow_with_every_publish(place: &dyn Place) {
+    let store = place.open().await;
+    assert_eq!(store.publications().await.unwrap(), 0);
+    let (a, b) = (prepared(&*store, "a", &["c1"]).await, prepared(&*store, "b", &[]).await);
+    store.put_segmentation(&a, &segmentation("other")).await.unwrap();
+    let mut seen = store.publications().await.unwrap();
+    for (workspace, of, number) in [(&a, "needs", 1), (&b, "needs", 1), (&a, "other", 1), (&a, "needs", 2)] {
+        store.publish(workspace, &version(of, number), &[]).await.unwrap();
+        let now = store.publications().await.unwrap();
+        assert!(now > seen, "{of} {number}: {seen} became {now}");
+        seen = now;
+        // What publishes nothing leaves it.
+        store.publish(workspace, &version(of, number), &[]).await.unwrap_err();
+        store.put_segmentation(workspace, &segmentation(of)).await.unwrap();
+        assert_eq!(store.publications().await.unwrap(), seen);
+    }
+    let store = reopened(place, store).await;
+    assert_eq!(store.publications().await.unwrap(), seen);
+}
+
 pub(crate) async fn a_version_out_of_turn_is_a_conflict_and_changes_nothing(place: &dyn Place) {
     let store = place.open().await;
     let a = prepared(&*store, "a", &["c1"]).await;

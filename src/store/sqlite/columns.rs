@@ -71,13 +71,6 @@ impl FromSql for Id {
 /// A value whose shape only the program knows, as JSON text.
 pub(super) struct Json<T>(pub T);
 
-impl<T: Serialize> Json<T> {
-    /// The text as it is kept; empty for what cannot be written as JSON.
-    pub fn text(&self) -> String {
-        serde_json::to_string(&self.0).unwrap_or_default()
-    }
-}
-
 impl<T: Serialize> ToSql for Json<T> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let text = serde_json::to_string(&self.0).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;

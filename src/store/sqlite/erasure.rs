@@ -6,9 +6,8 @@
 use super::columns::{Json, Moment, Text, Unsigned};
 use super::{customers, identity, reviews, workspaces};
 use crate::domain::{CustomerId, Timestamp, TypicalReview, WorkspaceId};
-use crate::store::{Erased, Removed, Result};
+use crate::store::{Erased, Removed, Result, rules};
 use rusqlite::{Connection, params};
-use sha2::{Digest, Sha256};
 
 pub(super) fn erase(
     db: &Connection,
@@ -137,20 +136,11 @@ impl Erasing<'_> {
     }
 }
 
-/// An id on the list of the erased.
-fn hash(workspace: &WorkspaceId, id: &CustomerId) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(workspace.as_str());
-    hash.update([0]);
-    hash.update(id.as_str());
-    hash.finalize().into()
-}
-
 fn suppress(db: &Connection, row: i64, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO suppression (workspace_id, id_sha256, time) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
     )?
-    .execute(params![row, hash(workspace, id), Moment(now)])?;
+    .execute(params![row, rules::erased_id(workspace, id), Moment(now)])?;
     Ok(())
 }
 
@@ -158,7 +148,7 @@ pub(super) fn lift(db: &Connection, workspace: &WorkspaceId, id: &CustomerId) ->
     let row = workspaces::require(db, workspace)?;
     let lifted = db
         .prepare_cached("DELETE FROM suppression WHERE workspace_id = ?1 AND id_sha256 = ?2")?
-        .execute(params![row, hash(workspace, id)])?;
+        .execute(params![row, rules::erased_id(workspace, id)])?;
     Ok(lifted > 0)
 }
 
@@ -180,6 +170,6 @@ impl Suppressed {
         }
         let mut statement =
             db.prepare_cached("SELECT 1 FROM suppression WHERE workspace_id = ?1 AND id_sha256 = ?2")?;
-        Ok(statement.exists(params![row, hash(workspace, id)])?)
+        Ok(statement.exists(params![row, rules::erased_id(workspace, id)])?)
     }
 }

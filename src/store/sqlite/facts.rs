@@ -6,7 +6,7 @@ use super::{accounts, customers, events, identity, items, jobs, orders, reviews,
 use crate::domain::{
     Alias, CustomerId, Event, EventId, Fact, Group, Identify, Order, Refund, Review, Timestamp, Told, Who, WorkspaceId,
 };
-use crate::store::{Appended, Checkpoint, Result};
+use crate::store::{Appended, Checkpoint, Result, rules};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,7 +71,7 @@ struct Gain {
 
 impl Appending<'_> {
     fn fact(&mut self, fact: &Fact) -> Result<Appended> {
-        for id in named(fact).into_iter().flatten() {
+        for id in rules::ids_told_of(fact) {
             if self.suppressed.has(self.db, self.workspace, self.slug, id)? {
                 return Ok(Appended::Suppressed);
             }
@@ -252,13 +252,5 @@ impl Appending<'_> {
                 self.n_new_items,
             ])?;
         Ok(())
-    }
-}
-
-/// The ids that must not have been erased for the fact to be kept.
-fn named(fact: &Fact) -> [Option<&CustomerId>; 2] {
-    match fact {
-        Fact::Alias(alias) => [Some(&alias.previous), Some(&alias.id)],
-        other => [other.customer(), None],
     }
 }

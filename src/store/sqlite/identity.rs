@@ -7,7 +7,7 @@
 use super::columns::{Moment, Text, Word, limit};
 use super::workspaces;
 use crate::domain::{Merge, MergeReason, Timestamp, WorkspaceId};
-use crate::store::Result;
+use crate::store::{Result, rules};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 
@@ -74,7 +74,8 @@ impl Tying<'_> {
         let mut nodes = self.nodes_of(one)?;
         nodes.extend(self.nodes_of(other)?);
         let edges = self.edges(&nodes)?;
-        let roots = roots(&nodes, &edges);
+        let ids = nodes.iter().map(|(row, node)| (*row, node.external_id.as_str())).collect();
+        let roots = rules::roots(&ids, &edges);
         let mut gained = 0;
         for (row, node) in &nodes {
             let root = roots[row];
@@ -120,28 +121,6 @@ struct Node {
     external_id: String,
     owner: Option<i64>,
     root: i64,
-}
-
-/// The customer each node counts for: of what hangs together, the node that points at no other, the least id among several
-/// such and where all point on.
-fn roots(nodes: &BTreeMap<i64, Node>, edges: &[(i64, i64)]) -> BTreeMap<i64, i64> {
-    let mut group: BTreeMap<i64, i64> = nodes.keys().map(|row| (*row, *row)).collect();
-    for (from, to) in edges {
-        let (from, to) = (group[from], group[to]);
-        if from != to {
-            group.values_mut().filter(|name| **name == from).for_each(|name| *name = to);
-        }
-    }
-    let points_on = |row: &i64| edges.iter().any(|(from, to)| from == row && to != row);
-    let mut best: BTreeMap<i64, i64> = BTreeMap::new();
-    for (row, name) in &group {
-        let rank = |row: &i64| (points_on(row), nodes[row].external_id.as_str());
-        let standing = best.entry(*name).or_insert(*row);
-        if rank(row) < rank(standing) {
-            *standing = *row;
-        }
-    }
-    group.into_iter().map(|(row, name)| (row, best[&name])).collect()
 }
 
 pub(super) fn merges(db: &Connection, workspace: &WorkspaceId, after: i64, n_merges: usize) -> Result<Vec<Merge>> {

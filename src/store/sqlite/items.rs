@@ -4,7 +4,7 @@ use super::columns::{Json, Moment, Text, Word, limit};
 use super::orders::currency;
 use super::workspaces;
 use crate::domain::{Currency, Item, ItemId, WorkspaceId};
-use crate::store::{Appended, Result};
+use crate::store::{Appended, Result, rules};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const COLUMNS: &str =
@@ -19,19 +19,11 @@ pub(super) fn append(db: &Connection, workspace: i64, item: &Item) -> Result<App
         put(db, workspace, item)?;
         return Ok(Appended::Accepted);
     };
-    let is_same = Item { time: item.time, ..standing.clone() } == *item;
-    // At the same moment the greater content stays, whatever the order of arrival.
-    let is_later = (standing.time, content(&standing)) < (item.time, content(item));
-    if !is_later {
+    if !rules::is_later_item(&standing, item) {
         return Ok(Appended::Duplicate);
     }
     put(db, workspace, item)?;
-    Ok(if is_same { Appended::Duplicate } else { Appended::Replaced })
-}
-
-fn content(item: &Item) -> String {
-    let Item { kind, name, category, description, price_minor, currency, attributes, .. } = item;
-    format!("{kind:?}{name:?}{category:?}{description:?}{price_minor:?}{currency:?}{}", Json(attributes).text())
+    Ok(if rules::is_same_item(&standing, item) { Appended::Duplicate } else { Appended::Replaced })
 }
 
 fn put(db: &Connection, workspace: i64, item: &Item) -> Result<()> {

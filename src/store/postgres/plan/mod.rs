@@ -1,0 +1,162 @@
+//! What an append comes to, worked out in memory from what stands: one fact after the other, as the contract says, and then only
+//! what is new is written. Nothing here speaks to the database, so the order of facts within a call costs no round trips.
+
+mod catalogue;
+mod named;
+mod people;
+mod purchases;
+mod reviews;
+mod traits;
+
+pub(super) use catalogue::Catalogue;
+pub(super) use named::Named;
+pub(super) use people::{Beside, People, Person, Standing as StandingPerson};
+pub(super) use purchases::{Purchases, StandingOrder};
+pub(super) use reviews::{Reviews, StandingReview};
+pub(super) use traits::Traits;
+
+use crate::domain::{
+    Alias, CustomerId, Event, EventId, Fact, Group, Identify, Order, Refund, Review, Timestamp, Told, Who,
+};
+use crate::store::{Appended, rules};
+use std::collections::{HashMap, HashSet};
+
+/// What stands, and what comes to it.
+#[derive(Debug, Default)]
+pub(super) struct Plan<'a> {
+    pub people: People,
+    /// Those among the named ids that were erased.
+    pub erased: HashSet<String>,
+    pub reviews: Reviews<'a>,
+    pub purchases: Purchases<'a>,
+    pub catalogue: Catalogue<'a>,
+    pub accounts: HashMap<String, Account>,
+    /// Ids of events and messages that were seen before this call.
+    pub known_events: HashSet<String>,
+    pub known_messages: HashSet<String>,
+    pub events: Vec<(usize, &'a Event)>,
+    pub messages: Vec<&'a str>,
+}
+
+/// An account that the facts name.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    /// Nothing for one that is new.
+    pub row: Option<i64>,
+    pub traits: Traits,
+    /// Its members among the customers of the call, and whether each is new.
+    pub members: HashMap<usize, bool>,
+}
+
+impl<'a> Plan<'a> {
+    pub fn append(&mut self, fact: &'a Fact) -> Appended {
+        if rules::ids_told_of(fact).any(|id| self.is_erased(id)) {
+            return Appended::Suppressed;
+        }
+        match fact {
+            Fact::Review(review) => self.review(review, true),
+            Fact::Identify(identify) => self.identify(identify),
+            Fact::Event(event) => self.event(event),
+            Fact::Alias(alias) => self.alias(alias),
+            Fact::Group(group) => self.group(group),
+            Fact::Order(order) => self.order(order, true),
+            Fact::Refund(refund) => self.refund(refund, true),
+            Fact::Item(item) => self.catalogue.append(item),
+        }
+    }
+
+    fn review(&mut self, review: &'a Review, is_known: bool) -> Appended {
+        let customer = self.people.named(&review.customer, is_known);
+        self.reviews.append(customer, review, &mut self.people)
+    }
+
+    fn order(&mut self, order: &'a Order, is_known: bool) -> Appended {
+        let customer = self.people.named(&order.customer, is_known);
+        self.purchases.order(customer, order, &mut self.people)
+    }
+
+    fn refund(&mut self, refund: &'a Refund, is_known: bool) -> Appended {
+        let customer = self.people.named(&refund.customer, is_known);
+        self.purchases.refund(customer, refund)
+    }
+
+    fn event(&mut self, event: &'a Event) -> Appended {
+        if !self.known_events.insert(event.id.as_str().to_owned()) {
+            // Before the customer is made: a repeated event changes nothing, whomever it names.
+            return Appended::Duplicate;
+        }
+        let customer = self.who(&event.who, event.time);
+        self.people.gains(customer).n_events += 1;
+        self.events.push((customer, event));
+        match &event.told {
+            None => {}
+            // Whether the customer is known was told by the event itself.
+            Some(Told::Order(order)) => drop(self.order(order, false)),
+            Some(Told::Refund(refund)) => drop(self.refund(refund, false)),
+            Some(Told::Review(review)) => drop(self.review(review, false)),
+        }
+        Appended::Accepted
+    }
+
+    fn identify(&mut self, identify: &'a Identify) -> Appended {
+        if self.is_repeated(identify.message.as_ref()) {
+            return Appended::Duplicate;
+        }
+        let before = self.people.n_customers_more();
+        let customer = self.who(&identify.who, identify.time);
+        let traits = self.people.traits(customer);
+        let changed = traits.merge(&identify.traits, identify.time);
+        accepted_if(changed || before != self.people.n_customers_more())
+    }
+
+    fn alias(&mut self, alias: &'a Alias) -> Appended {
+        if self.is_repeated(alias.message.as_ref()) {
+            return Appended::Duplicate;
+        }
+        let (from, to) = (self.people.named(&alias.previous, false), self.people.named(&alias.id, true));
+        accepted_if(self.people.alias(from, to, alias.time.as_microsecond()))
+    }
+
+    fn group(&mut self, group: &'a Group) -> Appended {
+        if self.is_repeated(group.message.as_ref()) {
+            return Appended::Duplicate;
+        }
+        let customer = self.who(&group.who, group.time);
+        let is_new = !self.accounts.contains_key(group.group.as_str());
+        let account = self.accounts.entry(group.group.as_str().to_owned()).or_default();
+        let has_joined = !account.members.contains_key(&customer);
+        account.members.entry(customer).or_insert(true);
+        let changed = account.traits.merge(&group.traits, group.time);
+        accepted_if(is_new || has_joined || changed)
+    }
+
+    /// The id a fact is kept under, tied to the anonymous one that was named beside it.
+    fn who(&mut self, who: &Who, time: Timestamp) -> usize {
+        let customer = self.people.named(&who.id, !who.is_anonymous);
+        if let Some(anonymous) = &who.also
+            && !self.is_erased(anonymous)
+        {
+            let anonymous = self.people.named(anonymous, false);
+            self.people.claim(anonymous, customer, time.as_microsecond());
+        }
+        customer
+    }
+
+    fn is_erased(&self, id: &CustomerId) -> bool {
+        self.erased.contains(id.as_str())
+    }
+
+    /// Whether a call with this id was seen before; it is from now on.
+    fn is_repeated(&mut self, message: Option<&'a EventId>) -> bool {
+        let Some(message) = message.map(EventId::as_str) else { return false };
+        let is_new = self.known_messages.insert(message.to_owned());
+        if is_new {
+            self.messages.push(message);
+        }
+        !is_new
+    }
+}
+
+fn accepted_if(changed: bool) -> Appended {
+    if changed { Appended::Accepted } else { Appended::Duplicate }
+}

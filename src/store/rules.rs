@@ -1,0 +1,95 @@
+//! Rules of the contract that do not depend on how a store lies on its disk: pure, and so written once for all of them.
+
+use crate::domain::{CustomerId, Fact, Item, WorkspaceId};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The id that each of some ids counts for. `ids`: a store's own key of an id, and the id; `edges`: who points at whom, by keys
+/// among them.
+///
+/// What hangs together is one customer, named by the id that points at no other: the least among several such, and where all
+/// point on.
+pub(super) fn roots<K: Copy + Ord>(ids: &BTreeMap<K, &str>, edges: &[(K, K)]) -> BTreeMap<K, K> {
+    let mut group: BTreeMap<K, K> = ids.keys().map(|key| (*key, *key)).collect();
+    for (from, to) in edges {
+        let (from, to) = (group[from], group[to]);
+        if from != to {
+            group.values_mut().filter(|name| **name == from).for_each(|name| *name = to);
+        }
+    }
+    let pointing: BTreeSet<K> = edges.iter().filter(|(from, to)| from != to).map(|(from, _)| *from).collect();
+    let rank = |key: &K| (pointing.contains(key), ids[key]);
+    let mut best: BTreeMap<K, K> = BTreeMap::new();
+    for (key, name) in &group {
+        let standing = best.entry(*name).or_insert(*key);
+        if rank(key) < rank(standing) {
+            *standing = *key;
+        }
+    }
+    group.into_iter().map(|(key, name)| (key, best[&name])).collect()
+}
+
+/// The ids that must not have been erased for the fact to be kept.
+pub(super) fn ids_told_of(fact: &Fact) -> impl Iterator<Item = &CustomerId> {
+    let ids = match fact {
+        Fact::Alias(alias) => [Some(&alias.previous), Some(&alias.id)],
+        other => [other.customer(), None],
+    };
+    ids.into_iter().flatten()
+}
+
+/// An id on the list of the erased: only this hash is kept, since the id itself is personal.
+pub(super) fn erased_id(workspace: &WorkspaceId, id: &CustomerId) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(workspace.as_str());
+    hash.update([0]);
+    hash.update(id.as_str());
+    hash.finalize().into()
+}
+
+/// Whether `new` says what `standing` says. The time is no content.
+pub(super) fn is_same_item(standing: &Item, new: &Item) -> bool {
+    Item { time: new.time, ..standing.clone() } == *new
+}
+
+/// Whether `new` is the later word on an item. At the same moment the greater content stays, whatever the order of arrival.
+pub(super) fn is_later_item(standing: &Item, new: &Item) -> bool {
+    (standing.time, content(standing)) < (new.time, content(new))
+}
+
+fn content(item: &Item) -> String {
+    let Item { kind, name, category, description, price_minor, currency, attributes, .. } = item;
+    let attributes = serde_json::to_string(attributes).unwrap_or_default();
+    format!("{kind:?}{name:?}{category:?}{description:?}{price_minor:?}{currency:?}{attributes}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Of few ids, any edges.
+    fn any_edges() -> impl Strategy<Value = Vec<(usize, usize)>> {
+        proptest::collection::vec((0..6_usize, 0..6_usize), 0..9)
+    }
+
+    proptest! {
+        #[test]
+        fn ids_that_hang_together_count_for_one_of_them_whatever_the_order_of_edges(
+            (edges, shuffled) in any_edges().prop_flat_map(|edges| (Just(edges.clone()), Just(edges).prop_shuffle()))
+        ) {
+            let ids: BTreeMap<usize, &str> = (0..6).zip(["f", "b", "d", "a", "e", "c"]).collect();
+            let found = roots(&ids, &edges);
+            prop_assert_eq!(&found, &roots(&ids, &shuffled));
+            for (from, to) in &edges {
+                prop_assert_eq!(found[from], found[to]);
+            }
+            for (id, root) in &found {
+                prop_assert_eq!(found[root], *root, "{} counts for an id that counts for another", id);
+                let points_on = |id: &usize| edges.iter().any(|(from, to)| from == id && to != id);
+                let alone = found.iter().filter(|(_, other)| *other == root).any(|(id, _)| !points_on(id));
+                prop_assert!(!alone || !points_on(root), "a name that points on, though another does not");
+            }
+        }
+    }
+}
