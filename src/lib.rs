@@ -15,7 +15,7 @@
 //! - [`cluster`], [`measure`], [`language`]: mathematics and words, pure
 //! - [`redact`]: personal data in texts, found and treated, pure
 //! - [`domain`]: the product's words as values, pure
-//! - [`compute`]: the threads that numeric work runs on
+//! - `kernels`: products of matrices in the processor's widest vectors; [`compute`]: the threads that numeric work runs on
 
 pub mod api;
 pub mod app;
@@ -30,6 +30,7 @@ pub mod embed;
 pub mod ingest;
 pub mod intake;
 pub mod jobs;
+pub(crate) mod kernels;
 pub mod language;
 pub mod measure;
 pub mod redact;

@@ -7,7 +7,6 @@ mod device;
 #[cfg(test)]
 mod fixture;
 mod folder;
-mod kernels;
 mod precision;
 mod queue;
 mod registry;

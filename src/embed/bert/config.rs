@@ -1,7 +1,7 @@
 //! `config.json`: which of the family's shapes the folder holds, checked before any weight is read.
 
 use crate::embed::EmbedError;
-use crate::embed::kernels::Activation;
+use crate::kernels::Activation;
 use serde::Deserialize;
 use std::path::Path;
 

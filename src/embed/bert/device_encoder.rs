@@ -13,7 +13,7 @@ use super::config::BertConfig;
 use super::encoder::position_ids;
 use super::weights::{Embeddings, LayerWeights, Linear, Scaling, Weights};
 use super::{Engine, batches};
-use crate::embed::kernels::Activation;
+use crate::kernels::Activation;
 use crate::embed::{EmbedError, Output, Pooling, Precision, TokenIds};
 use candle_core::{DType, Device, Module, Result, Tensor};
 use std::sync::{Mutex, PoisonError};

@@ -11,7 +11,7 @@
 use super::config::{BertConfig, Family};
 use super::plan::{Plan, outputs_in_order};
 use super::weights::{Embeddings, LayerWeights, Linear, Scaling, Weights};
-use crate::embed::kernels::{
+use crate::kernels::{
     Activation, Attention, Destination, Finish, HeadShape, Isa, Kernel, Lines, Norm, PANEL, Pack, Panels, Shared,
     Source, Team, Word, WordRows, add_rows, norm_rows,
 };

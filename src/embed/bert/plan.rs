@@ -1,7 +1,7 @@
 //! Which precision each product of a model runs in, and on which instructions or device.
 
 use super::config::BertConfig;
-use crate::embed::kernels::{HeadShape, Isa, PANEL, Word};
+use crate::kernels::{HeadShape, Isa, PANEL, Word};
 use crate::embed::{EmbedError, Precision, PrecisionChoice};
 
 /// How a model is to be packed for the processor.

@@ -2,7 +2,7 @@
 
 use super::encoder::Encoder;
 use super::{Engine, batches};
-use crate::embed::kernels::{Crew, Team};
+use crate::kernels::{Crew, Team};
 use crate::embed::{EmbedError, Output, Pooling, TokenIds};
 use rayon::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::embed::fixture::{self, Recorded, TINY, cosine};
-use crate::embed::kernels::Isa;
+use crate::kernels::Isa;
 use crate::embed::{Embeddings, Precision};
 use proptest::prelude::*;
 
