@@ -13,8 +13,8 @@ use super::config::BertConfig;
 use super::encoder::position_ids;
 use super::weights::{Embeddings, LayerWeights, Linear, Scaling, Weights};
 use super::{Engine, batches};
-use crate::kernels::Activation;
 use crate::embed::{EmbedError, Output, Pooling, Precision, TokenIds};
+use crate::kernels::Activation;
 use candle_core::{DType, Device, Module, Result, Tensor};
 use std::sync::{Mutex, PoisonError};
 

@@ -11,11 +11,11 @@
 use super::config::{BertConfig, Family};
 use super::plan::{Plan, outputs_in_order};
 use super::weights::{Embeddings, LayerWeights, Linear, Scaling, Weights};
+use crate::embed::{EmbedError, TokenIds};
 use crate::kernels::{
     Activation, Attention, Destination, Finish, HeadShape, Isa, Kernel, Lines, Norm, PANEL, Pack, Panels, Shared,
     Source, Team, Word, WordRows, add_rows, norm_rows,
 };
-use crate::embed::{EmbedError, TokenIds};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 

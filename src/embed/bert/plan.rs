@@ -1,8 +1,8 @@
 //! Which precision each product of a model runs in, and on which instructions or device.
 
 use super::config::BertConfig;
-use crate::kernels::{HeadShape, Isa, PANEL, Word};
 use crate::embed::{EmbedError, Precision, PrecisionChoice};
+use crate::kernels::{HeadShape, Isa, PANEL, Word};
 
 /// How a model is to be packed for the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

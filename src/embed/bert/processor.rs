@@ -2,8 +2,8 @@
 
 use super::encoder::Encoder;
 use super::{Engine, batches};
-use crate::kernels::{Crew, Team};
 use crate::embed::{EmbedError, Output, Pooling, TokenIds};
+use crate::kernels::{Crew, Team};
 use rayon::prelude::*;
 
 /// Tokens of a sub-batch: enough for the matrix products to be at their best, few enough for what lies between two of them to

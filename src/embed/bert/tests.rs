@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::embed::fixture::{self, Recorded, TINY, cosine};
-use crate::kernels::Isa;
 use crate::embed::{Embeddings, Precision};
+use crate::kernels::Isa;
 use proptest::prelude::*;
 
 /// What the recorded vectors are compared with.
