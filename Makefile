@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients bench-segments bench-embedding bench-embed bench-lookup bench-redaction clean
+.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients bench-segments bench-embedding bench-embed bench-cluster bench-lookup bench-redaction clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -121,6 +121,11 @@ bench-embed: web .venv-bench-embed/.installed ## Embedding speed and agreement b
 	.venv-bench-embed/bin/python benches/embed/bench.py --model $(CLIENTELE_MODELS_DIR)/all-MiniLM-L6-v2 \
 		--data ../shared/data $(BENCH_ARGS)
 
+# BENCH_ARGS: --points 200000 --k 8,64 --only scikit-learn-intelex --no-sweep for a quick look; --help lists them.
+bench-cluster: web .venv-bench-cluster/.installed ## k-means beside scikit-learn-intelex, scikit-learn, faiss and fastkmeans
+	$(CARGO) build --release --locked --example cluster_worker --example peak
+	.venv-bench-cluster/bin/python benches/cluster/bench.py $(BENCH_ARGS)
+
 bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 	$(PYTHON) benches/lookup.py
 
@@ -144,6 +149,14 @@ bench-redaction: web .venv-bench-redaction/.installed ## Finding personal data b
 	touch $@
 
 # A rival that cannot be installed is missing from the table by name, and tried again the next time.
+.venv-bench-cluster/.installed: $(wildcard benches/cluster/requirements*.txt)
+	$(PYTHON) -m venv .venv-bench-cluster
+	.venv-bench-cluster/bin/pip install --quiet --requirement benches/cluster/requirements.txt
+	missing=0; for rival in intelex faiss fastkmeans; do \
+		.venv-bench-cluster/bin/pip install --quiet --requirement benches/cluster/requirements-$$rival.txt \
+			|| { echo "bench-cluster: $$rival could not be installed"; missing=1; }; \
+	done; test $$missing = 1 || touch $@
+
 .venv-bench-embed/.installed: $(wildcard benches/embed/requirements*.txt)
 	$(PYTHON) -m venv .venv-bench-embed
 	.venv-bench-embed/bin/pip install --requirement benches/embed/requirements.txt
@@ -154,4 +167,4 @@ bench-redaction: web .venv-bench-redaction/.installed ## Finding personal data b
 
 clean: ## Remove what was built; models and the demo's folder stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules tests/clients/node/node_modules .venv-bench .venv-bench-embed .venv-clients .venv-cuda .venv-bench-redaction
+	rm -rf web/dist web/node_modules tests/clients/node/node_modules .venv-bench .venv-bench-embed .venv-bench-cluster .venv-clients .venv-cuda .venv-bench-redaction

@@ -1,7 +1,7 @@
 //! Choosing k: for every candidate the silhouette and the stability of a sample, and a guard against one giant segment.
 
 use super::stability::refit_labels;
-use super::{ClusterError, Clustering, KMeans, Points, Watch, quality, step};
+use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all, quality, step};
 use crate::domain::Candidate;
 use crate::measure;
 use rand::SeedableRng;
@@ -51,16 +51,23 @@ impl ChooseK {
 pub fn choose_k(points: &Points<'_>, settings: ChooseK, watch: &dyn Watch) -> Result<Chosen, ClusterError> {
     let sampled = sample(points, settings.seed);
     let sample = Points::new(&sampled, points.dimension())?;
-    let n_candidates = settings.k_max - 1;
-    let mut candidates = Vec::with_capacity(n_candidates);
-    for k in 2..=settings.k_max {
-        step(watch, k - 2, n_candidates + 1)?;
-        match try_k(&sample, k, settings.seed) {
-            Err(ClusterError::TooFewDistinct { .. } | ClusterError::TooFewPoints { .. }) if k > 2 => break,
-            tried => candidates.push(tried?),
+    let ks = possible(&sample, settings)?;
+    // A step each: the fits of all k, the refits of all k, and the chosen one on all points.
+    let n_steps = 2 + REFITS;
+    step(watch, 0, n_steps)?;
+    let fitted = fit_all(&sample, &ks, &())?;
+    let mut stabilities = vec![0.0; ks.len()];
+    let numbers: Vec<usize> = fitted.iter().map(|fitted| fitted.k).collect();
+    for refit in 0..REFITS {
+        step(watch, 1 + refit, n_steps)?;
+        let refits = refit_labels(&sample, &numbers, settings.seed, refit)?;
+        for ((sum, fitted), labels) in stabilities.iter_mut().zip(&fitted).zip(&refits) {
+            *sum += measure::compare(&whole(&fitted.labels), &whole(labels)).ari / REFITS as f64;
         }
     }
-    step(watch, n_candidates, n_candidates + 1)?;
+    step(watch, n_steps - 1, n_steps)?;
+    let candidates: Vec<Candidate> =
+        fitted.iter().zip(stabilities).map(|(fitted, stability)| candidate(&sample, fitted, stability)).collect();
     let k = best(&candidates);
     let clustering = KMeans::params(k).seed(settings.seed).check(points)?.fit(points, &())?;
     Ok(Chosen { clustering, candidates })
@@ -76,27 +83,36 @@ fn sample(points: &Points<'_>, seed: u64) -> Vec<f32> {
     points.select(&rows)
 }
 
-fn try_k(points: &Points<'_>, k: usize, seed: u64) -> Result<Candidate, ClusterError> {
-    let fitted = KMeans::params(k).seed(seed).n_init(TRIES).check(points)?.fit(points, &())?;
-    let numbers = |labels: &[u32]| labels.iter().map(|&label| label as usize).collect::<Vec<_>>();
-    let own = numbers(&fitted.labels);
-    let mut stability = 0.0;
-    for refit in 0..REFITS {
-        stability += measure::compare(&own, &numbers(&refit_labels(points, k, seed, refit)?)).ari / REFITS as f64;
+/// The k that the points allow: two at least, or the reason why not even that.
+fn possible(points: &Points<'_>, settings: ChooseK) -> Result<Vec<KMeans>, ClusterError> {
+    let mut ks = Vec::new();
+    for k in 2..=settings.k_max {
+        match KMeans::params(k).seed(settings.seed).n_init(TRIES).check(points) {
+            Err(ClusterError::TooFewDistinct { .. } | ClusterError::TooFewPoints { .. }) if k > 2 => break,
+            checked => ks.push(checked?),
+        }
     }
-    let measured = quality(points, &fitted);
+    Ok(ks)
+}
+
+fn whole(labels: &[u32]) -> Vec<usize> {
+    labels.iter().map(|&label| label as usize).collect()
+}
+
+fn candidate(points: &Points<'_>, fitted: &Clustering, stability: f64) -> Candidate {
+    let measured = quality(points, fitted);
     let giant = measured.largest_share > LARGEST_SHARE;
     let rejected =
         giant.then(|| format!("one segment would hold {:.0} % of the customers", 100.0 * measured.largest_share));
     let score = measured.silhouette * stability.max(0.0);
-    Ok(Candidate {
-        k,
+    Candidate {
+        k: fitted.k,
         silhouette: measured.silhouette,
         stability,
         largest_share: measured.largest_share,
         score,
         rejected,
-    })
+    }
 }
 
 /// The largest score, of equals the smallest k; rejected ones only where there is no other.

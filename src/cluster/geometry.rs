@@ -1,7 +1,7 @@
 //! Points, cosines, and the loop everything else spends its time in: each point against each centroid.
 
 use super::{ClusterError, Clustering};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Parallel loops run over this many chunks, whatever the number of threads, and add their sums up in order.
@@ -12,6 +12,7 @@ pub(super) const CHUNKS: usize = 64;
 pub struct Points<'a> {
     values: &'a [f32],
     dimension: usize,
+    largest: f32,
 }
 
 impl<'a> Points<'a> {
@@ -21,10 +22,17 @@ impl<'a> Points<'a> {
         if dimension == 0 || !values.len().is_multiple_of(dimension) {
             return Err(ClusterError::Shape { n_values: values.len(), dimension });
         }
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(ClusterError::NotFinite { row: at / dimension }),
-            None => Ok(Self { values, dimension }),
+        let largest = largest(values);
+        if largest.is_finite() {
+            return Ok(Self { values, dimension, largest });
         }
+        let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
+        Err(ClusterError::NotFinite { row: at / dimension })
+    }
+
+    /// The largest |value|.
+    pub(super) fn largest(&self) -> f32 {
+        self.largest
     }
 
     pub fn len(&self) -> usize {
@@ -58,48 +66,93 @@ impl<'a> Points<'a> {
     }
 }
 
-/// Dot products of one vector with each row of `rows`, `[k, dimension]`; cosines where both sides have unit length.
-pub fn cosines(vector: &[f32], rows: &[f32]) -> Vec<f32> {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || rows.chunks_exact(vector.len().max(1)).map(|row| dot(vector, row)).collect(),
-    )
+/// The largest |value|: no number where one of them is none. Without the sign, numbers are in the order of their bits.
+fn largest(values: &[f32]) -> f32 {
+    let largest_of = |values: &[f32]| values.iter().fold(0u32, |most, value| most.max(value.abs().to_bits()));
+    f32::from_bits(values.par_chunks(1 << 18).map(largest_of).reduce(|| 0, u32::max))
 }
 
-/// Sixteen sums side by side, so that the compiler makes vector instructions of them.
+/// Dot products of one vector with each row of `rows`, `[k, dimension]`; cosines where both sides have unit length.
+pub fn cosines(vector: &[f32], rows: &[f32]) -> Vec<f32> {
+    Arch::new().dispatch(Cosines { vector, rows })
+}
+
+struct Cosines<'a> {
+    vector: &'a [f32],
+    rows: &'a [f32],
+}
+
+impl WithSimd for Cosines<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f32> {
+        let d = self.vector.len().max(1);
+        let mut cosines = Vec::with_capacity(self.rows.len() / d);
+        for row in self.rows.chunks_exact(d) {
+            cosines.push(dot(self.vector, row));
+        }
+        cosines
+    }
+}
+
+/// Numbers added up side by side: two of the widest vectors, so that one addition need not wait for the other.
+const SUMS: usize = 32;
+
+/// Many sums side by side, so that the compiler makes vector instructions of them.
 #[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
-    let rest: f32 = a16.remainder().iter().zip(b16.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a16.zip(b16) {
-        for lane in 0..16 {
+    let mut sums = [0f32; SUMS];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<SUMS>(), b.as_chunks::<SUMS>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..SUMS {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    sums.iter().sum::<f32>() + rest
+    add_up(sums) + product_of_rests(a_rest, b_rest)
 }
 
-/// Four dot products of one vector at once: it is read once for the four.
+/// Four dot products of one vector at once, each as [`dot`] gives it: the vector is read once for the four.
 #[inline(always)]
 pub(super) fn dot4(vector: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
-    let mut sums = [[0f32; 16]; 4];
-    let whole = vector.len() / 16 * 16;
-    for at in (0..whole).step_by(16) {
-        let v = &vector[at..at + 16];
+    let mut sums = [[0f32; SUMS]; 4];
+    let (vector, rest) = vector.as_chunks::<SUMS>();
+    for (at, v) in vector.iter().enumerate() {
         for (sums, row) in sums.iter_mut().zip(rows) {
-            let row = &row[at..at + 16];
-            for lane in 0..16 {
+            let row = &row[at * SUMS..][..SUMS];
+            for lane in 0..SUMS {
                 sums[lane] += v[lane] * row[lane];
             }
         }
     }
     let mut out = [0f32; 4];
     for i in 0..4 {
-        let rest: f32 = vector[whole..].iter().zip(&rows[i][whole..]).map(|(a, b)| a * b).sum();
-        out[i] = sums[i].iter().sum::<f32>() + rest;
+        out[i] = add_up(sums[i]) + product_of_rests(rest, &rows[i][vector.len() * SUMS..]);
     }
     out
+}
+
+/// The sum, by halves.
+#[inline(always)]
+fn add_up(mut sums: [f32; SUMS]) -> f32 {
+    let mut half = SUMS / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
+
+/// Of the numbers beyond the last whole vector, the same way whatever their number.
+#[inline(always)]
+fn product_of_rests(a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = 0.0;
+    for (a, b) in a.iter().zip(b) {
+        sum += a * b;
+    }
+    sum
 }
 
 /// The nearest centroid of a vector and the cosine to it; of equals the first.
@@ -133,19 +186,34 @@ pub(super) fn assign(points: &Points<'_>, centroids: &[f32]) -> (Vec<u32>, Vec<f
     let arch = Arch::new();
     let mut labels = vec![0u32; points.len()];
     let mut cosines = vec![0f32; points.len()];
-    labels.par_chunks_mut(rows).zip(cosines.par_chunks_mut(rows)).zip(points.values().par_chunks(rows * d)).for_each(
-        |((labels, cosines), values)| {
-            arch.dispatch(
-                #[inline(always)]
-                || {
-                    for ((label, cosine), vector) in labels.iter_mut().zip(cosines).zip(values.chunks_exact(d)) {
-                        (*label, *cosine) = nearest(vector, centroids, k);
-                    }
-                },
-            );
-        },
-    );
+    labels
+        .par_chunks_mut(rows)
+        .zip(cosines.par_chunks_mut(rows))
+        .zip(points.values().par_chunks(rows * d))
+        .for_each(|((labels, cosines), values)| arch.dispatch(Assign { values, d, centroids, k, labels, cosines }));
     (labels, cosines)
+}
+
+/// Assigns some points. (A closure would not be compiled for the vectors' instructions.)
+struct Assign<'a> {
+    values: &'a [f32],
+    d: usize,
+    centroids: &'a [f32],
+    k: usize,
+    labels: &'a mut [u32],
+    cosines: &'a mut [f32],
+}
+
+impl WithSimd for Assign<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let points = self.values.chunks_exact(self.d).zip(self.labels).zip(self.cosines);
+        for ((vector, label), cosine) in points {
+            (*label, *cosine) = nearest(vector, self.centroids, self.k);
+        }
+    }
 }
 
 /// Mean cosine between the members of each cluster and its centroid; `values` are the points.

@@ -1,8 +1,12 @@
-//! Spherical k-means (Dhillon & Modha 2001): centroids are unit vectors, a point belongs to the one with the largest cosine.
+//! k-means: several first centroids tried on a sample, the best of them iterated on all points.
+//!
+//! [`Metric`] says whether it is the spherical one (centroids are unit vectors, a point belongs to the one with the largest cosine)
+//! or the Euclidean one.
 
-use super::geometry::{Points, assign, dot, normalise};
+use super::geometry::Points;
+use super::lloyd::{lloyd, means};
 use super::seeding::plus_plus;
-use super::{ClusterError, Watch, step};
+use super::{ClusterError, Metric, Watch};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -23,6 +27,7 @@ pub struct KMeansParams {
     seed: u64,
     n_init: usize,
     max_iter: usize,
+    metric: Metric,
 }
 
 impl KMeansParams {
@@ -41,6 +46,12 @@ impl KMeansParams {
     #[must_use]
     pub fn max_iter(self, max_iter: usize) -> Self {
         Self { max_iter: max_iter.max(1), ..self }
+    }
+
+    /// Default [`Metric::Cosine`].
+    #[must_use]
+    pub fn metric(self, metric: Metric) -> Self {
+        Self { metric, ..self }
     }
 
     /// # Errors
@@ -73,130 +84,140 @@ pub struct KMeans(KMeansParams);
 pub struct Clustering {
     pub k: usize,
     pub dimension: usize,
-    /// `[k, dimension]`, unit length.
+    /// `[k, dimension]`; of unit length where likeness is the cosine.
     pub centroids: Vec<f32>,
     /// Each point's cluster, 0 to k - 1; every cluster has a point.
     pub labels: Vec<u32>,
-    /// Σ (1 - cosine to the own centroid).
+    /// How far the points are from their own centroids in all: Σ (1 - cosine), or Σ of squared distances.
     pub inertia: f64,
     pub n_iter: usize,
 }
 
 impl KMeans {
     pub fn params(k: usize) -> KMeansParams {
-        KMeansParams { k, seed: 0, n_init: 10, max_iter: 300 }
+        KMeansParams { k, seed: 0, n_init: 10, max_iter: 300, metric: Metric::Cosine }
     }
 
     /// # Errors
     /// [`ClusterError::Cancelled`] alone.
     pub fn fit(&self, points: &Points<'_>, watch: &dyn Watch) -> Result<Clustering, ClusterError> {
-        let KMeansParams { k, seed, n_init, max_iter } = self.0;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let sample = (points.len() > SAMPLE.max(50 * k)).then(|| {
-            let mut rows = index::sample(&mut rng, points.len(), SAMPLE.max(50 * k)).into_vec();
-            rows.sort_unstable();
-            points.select(&rows)
-        });
-        let tried_on = match &sample {
-            Some(values) => Points::new(values, points.dimension())?,
-            None => *points,
-        };
-        let mut tries = Vec::with_capacity(n_init);
-        for i in 0..n_init {
-            step(watch, i, n_init)?;
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(1 + i as u64);
-            tries.push(lloyd(&tried_on, plus_plus(&tried_on, k, &mut rng), max_iter.min(TRY_ITERATIONS)));
-        }
-        tries.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
-        tries = tries.into_iter().take(FINALISTS).map(|tried| lloyd(points, tried.centroids, max_iter)).collect();
-        tries.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
-        step(watch, n_init, n_init)?;
-        tries.into_iter().next().map(canonical).ok_or(ClusterError::NoClusters { k })
+        let found = fit_all(points, std::slice::from_ref(self), watch)?;
+        found.into_iter().next().ok_or(ClusterError::NoClusters { k: self.0.k })
     }
+
+    /// Rows that tries run on.
+    fn n_tried_on(&self, points: &Points<'_>) -> usize {
+        points.len().min(SAMPLE.max(50 * self.0.k))
+    }
+
+    /// First centroids of each try.
+    fn starts(&self, points: &Points<'_>) -> Vec<Vec<f32>> {
+        let start = |i: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.0.seed);
+            rng.set_stream(1 + i as u64);
+            plus_plus(points, self.0.k, self.0.metric, &mut rng)
+        };
+        (0..self.0.n_init).into_par_iter().map(start).collect()
+    }
+}
+
+/// Fits several at once, each to the same result as by itself: the points are read once an iteration for all that share a seed, a metric
+/// and a number of iterations, whatever their k.
+///
+/// # Errors
+/// [`ClusterError::Cancelled`] alone.
+pub fn fit_all(points: &Points<'_>, asked: &[KMeans], watch: &dyn Watch) -> Result<Vec<Clustering>, ClusterError> {
+    let together = |one: &KMeans| (one.0.seed, one.0.metric, one.0.max_iter, one.n_tried_on(points));
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (i, one) in asked.iter().enumerate() {
+        match groups.iter_mut().find(|group| together(&asked[group[0]]) == together(one)) {
+            Some(group) => group.push(i),
+            None => groups.push(vec![i]),
+        }
+    }
+    let mut found: Vec<Option<Clustering>> = vec![None; asked.len()];
+    for group in groups {
+        let members: Vec<KMeans> = group.iter().map(|&i| asked[i]).collect();
+        for (i, clustering) in group.into_iter().zip(fit_group(points, &members, watch)?) {
+            found[i] = Some(clustering);
+        }
+    }
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Those that share a seed, a metric, a number of iterations and the rows of their tries.
+fn fit_group(points: &Points<'_>, group: &[KMeans], watch: &dyn Watch) -> Result<Vec<Clustering>, ClusterError> {
+    let KMeansParams { seed, metric, max_iter, .. } = group[0].0;
+    let n_tried_on = group[0].n_tried_on(points);
+    let sample = (n_tried_on < points.len()).then(|| {
+        let mut rows = index::sample(&mut ChaCha8Rng::seed_from_u64(seed), points.len(), n_tried_on).into_vec();
+        rows.sort_unstable();
+        points.select(&rows)
+    });
+    let tried_on = match &sample {
+        Some(values) => Points::new(values, points.dimension())?,
+        None => *points,
+    };
+    let starts: Vec<Vec<f32>> = group.iter().flat_map(|one| one.starts(&tried_on)).collect();
+    let tries = lloyd(&tried_on, starts, metric, max_iter.min(TRY_ITERATIONS), watch)?;
+    let finalists = share_out(tries, group, |one| one.0.n_init, FINALISTS);
+    let counts: Vec<usize> = finalists.iter().map(Vec::len).collect();
+    let starts = finalists.into_iter().flatten().map(|tried| tried.centroids).collect();
+    let settled = lloyd(points, starts, metric, max_iter, watch)?;
+    let mut counts = counts.into_iter();
+    let best = share_out(settled, group, |_| counts.next().unwrap_or(0), 1);
+    Ok(best.into_iter().flatten().map(canonical).collect())
+}
+
+/// Gives each its tries back, of them the few with the smallest inertia, of equals the first.
+fn share_out(
+    tries: Vec<Clustering>,
+    group: &[KMeans],
+    mut n_tries: impl FnMut(&KMeans) -> usize,
+    n_best: usize,
+) -> Vec<Vec<Clustering>> {
+    let mut tries = tries.into_iter();
+    group
+        .iter()
+        .map(|one| {
+            let mut own: Vec<Clustering> = tries.by_ref().take(n_tries(one)).collect();
+            own.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
+            own.truncate(n_best);
+            own
+        })
+        .collect()
+}
+
+/// Lloyd's iterations from these centroids, `[k, dimension]` each: of a fit that is to go on from an older one, or of several at
+/// once. Clusters keep the order of their centroids.
+///
+/// # Errors
+/// [`ClusterError::Shape`]: centroids that are no whole number of rows, or more of them than points; [`ClusterError::Cancelled`].
+pub fn refine(
+    points: &Points<'_>,
+    starts: Vec<Vec<f32>>,
+    metric: Metric,
+    max_iter: usize,
+    watch: &dyn Watch,
+) -> Result<Vec<Clustering>, ClusterError> {
+    for start in &starts {
+        let k = Points::new(start, points.dimension())?.len();
+        if k == 0 {
+            return Err(ClusterError::NoClusters { k });
+        }
+        if k > points.len() {
+            return Err(ClusterError::TooFewPoints { k, n: points.len() });
+        }
+    }
+    lloyd(points, starts, metric, max_iter, watch)
 }
 
 /// The same clusters of other points: their centroids and inertia there. Row i of both is the same customer.
 pub fn recentre(points: &Points<'_>, clustering: &Clustering) -> Clustering {
-    let centroids = means(points, &clustering.labels, clustering.k);
-    let inertia = inertia(points, &clustering.labels, &centroids);
+    let metric = Metric::Cosine;
+    let centroids = means(points, &clustering.labels, clustering.k, metric);
+    let inertia = metric.inertia(points, &clustering.labels, &centroids);
     Clustering { dimension: points.dimension(), centroids, inertia, ..clustering.clone() }
-}
-
-/// Lloyd's iterations from these centroids until no label changes.
-pub(super) fn lloyd(points: &Points<'_>, mut centroids: Vec<f32>, max_iter: usize) -> Clustering {
-    let (d, k) = (points.dimension(), centroids.len() / points.dimension());
-    let (mut labels, mut cosines) = assign(points, &centroids);
-    let mut n_iter = 0;
-    while n_iter < max_iter {
-        n_iter += 1;
-        fill_empty(&mut labels, &cosines, k);
-        centroids = means(points, &labels, k);
-        let (next, next_cosines) = assign(points, &centroids);
-        let settled = next == labels;
-        (labels, cosines) = (next, next_cosines);
-        if settled {
-            break;
-        }
-    }
-    // The last assignment may have emptied a cluster: its points are taken back in, so that every cluster has one.
-    if fill_empty(&mut labels, &cosines, k) {
-        centroids = means(points, &labels, k);
-    }
-    let inertia = inertia(points, &labels, &centroids);
-    Clustering { k, dimension: d, centroids, labels, inertia, n_iter }
-}
-
-/// Σ (1 - cosine to the own centroid).
-fn inertia(points: &Points<'_>, labels: &[u32], centroids: &[f32]) -> f64 {
-    let d = points.dimension();
-    let own = |label: u32| &centroids[label as usize * d..][..d];
-    points.values().chunks_exact(d).zip(labels).map(|(row, &label)| 1.0 - f64::from(dot(row, own(label)))).sum()
-}
-
-/// Gives each empty cluster the point that is farthest from its own centroid, of clusters that have more than one.
-fn fill_empty(labels: &mut [u32], cosines: &[f32], k: usize) -> bool {
-    let mut sizes = vec![0usize; k];
-    labels.iter().for_each(|&label| sizes[label as usize] += 1);
-    let empty: Vec<usize> = (0..k).filter(|&i| sizes[i] == 0).collect();
-    if empty.is_empty() {
-        return false;
-    }
-    let mut farthest: Vec<usize> = (0..labels.len()).collect();
-    farthest.sort_by(|&a, &b| cosines[a].total_cmp(&cosines[b]).then(a.cmp(&b)));
-    let mut next = farthest.into_iter();
-    for cluster in empty {
-        if let Some(i) = next.by_ref().find(|&i| sizes[labels[i] as usize] > 1) {
-            sizes[labels[i] as usize] -= 1;
-            sizes[cluster] += 1;
-            labels[i] = cluster as u32;
-        }
-    }
-    true
-}
-
-/// The unit mean of each cluster, in f64: one sum a chunk, chunks added in order.
-fn means(points: &Points<'_>, labels: &[u32], k: usize) -> Vec<f32> {
-    let (d, rows) = (points.dimension(), points.chunk_rows());
-    let partial: Vec<Vec<f64>> = points
-        .values()
-        .par_chunks(rows * d)
-        .zip(labels.par_chunks(rows))
-        .map(|(values, labels)| {
-            let mut sums = vec![0f64; k * d];
-            for (row, &label) in values.chunks_exact(d).zip(labels) {
-                let sum = &mut sums[label as usize * d..][..d];
-                sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
-            }
-            sums
-        })
-        .collect();
-    let mut sums = vec![0f64; k * d];
-    for part in &partial {
-        sums.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
-    }
-    sums.chunks_exact_mut(d).for_each(normalise);
-    sums.into_iter().map(|value| value as f32).collect()
 }
 
 /// Renumbers the clusters by size, largest first, ties by their first member.
@@ -217,6 +238,7 @@ fn canonical(found: Clustering) -> Clustering {
 
 #[cfg(test)]
 mod tests {
+    use super::super::geometry::assign;
     use super::super::planted::planted;
     use super::*;
     use crate::measure;
@@ -269,6 +291,27 @@ mod tests {
     }
 
     #[test]
+    fn fits_made_together_are_those_made_alone() {
+        let truth = planted(&[300, 200, 100], 20, 1.0, 9);
+        let points = Points::new(&truth.values, 20).unwrap();
+        let asked: Vec<KMeans> = [(2, 0), (3, 0), (5, 1), (7, 0), (3, 1)]
+            .map(|(k, seed)| KMeans::params(k).seed(seed).n_init(k).check(&points).unwrap())
+            .into();
+        let alone: Vec<Clustering> = asked.iter().map(|one| one.fit(&points, &()).unwrap()).collect();
+        assert_eq!(fit_all(&points, &asked, &()).unwrap(), alone);
+    }
+
+    #[test]
+    fn first_centroids_that_do_not_fit_the_points_are_refused() {
+        let points = Points::new(&[1.0, 0.0, 0.0, 1.0], 2).unwrap();
+        let refused = |start: &[f32]| refine(&points, vec![start.to_vec()], Metric::Cosine, 9, &()).unwrap_err();
+        assert_eq!(refused(&[1.0; 3]), ClusterError::Shape { n_values: 3, dimension: 2 });
+        assert_eq!(refused(&[]), ClusterError::NoClusters { k: 0 });
+        assert_eq!(refused(&[1.0; 6]), ClusterError::TooFewPoints { k: 3, n: 2 });
+        assert_eq!(refused(&[f32::NAN, 1.0]), ClusterError::NotFinite { row: 0 });
+    }
+
+    #[test]
     fn a_watcher_can_cancel() {
         struct Stop;
         impl Watch for Stop {
@@ -304,8 +347,9 @@ mod tests {
                 prop_assert!(found.labels.contains(&cluster), "cluster {} of {} is empty", cluster, k);
             }
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let start = plus_plus(&points, k, &mut rng);
-            let inertia: Vec<f64> = [1, 2, 4, 50].iter().map(|&n| lloyd(&points, start.clone(), n).inertia).collect();
+            let start = plus_plus(&points, k, Metric::Cosine, &mut rng);
+            let after = |n: usize| refine(&points, vec![start.clone()], Metric::Cosine, n, &()).unwrap().remove(0);
+            let inertia: Vec<f64> = [1, 2, 4, 50].iter().map(|&n| after(n).inertia).collect();
             for pair in inertia.windows(2) {
                 prop_assert!(pair[1] <= pair[0] + 1e-4 * points.len() as f64, "{:?}", inertia);
             }

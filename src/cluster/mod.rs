@@ -1,13 +1,16 @@
 //! Clustering as pure mathematics on slices: no I/O, no async, no clock; the seed is a parameter.
 //!
-//! Points are unit vectors (or zero), likeness is the cosine. Parallel loops run over a fixed number of chunks whose sums are
-//! added in a fixed order, so that every result is the same to the bit for any number of threads.
+//! Points are unit vectors (or zero) and likeness is the cosine, but where [`Metric`] says otherwise. Sums are exact, or parallel loops
+//! run over a fixed number of chunks whose sums are added in a fixed order: every result is the same to the bit for any number of
+//! threads.
 
 mod align;
 mod choose;
 mod confidence;
 mod geometry;
 mod kmeans;
+mod lloyd;
+mod metric;
 mod quality;
 mod seeding;
 mod smoothing;
@@ -17,7 +20,8 @@ pub use align::align_segments;
 pub use choose::{ChooseK, Chosen, choose_k};
 pub use confidence::{Placed, place, place_in, temperature};
 pub use geometry::{Points, cohesion, cosines};
-pub use kmeans::{Clustering, KMeans, KMeansParams, recentre};
+pub use kmeans::{Clustering, KMeans, KMeansParams, fit_all, recentre, refine};
+pub use metric::Metric;
 pub use quality::{InternalQuality, quality};
 pub use smoothing::smooth;
 pub use stability::{Stability, StabilitySettings, stability};

@@ -1,7 +1,7 @@
 //! Would the same segments come out of other customers of the same kind? Refits on resampled customers tell.
 
 use super::geometry::assign;
-use super::{ClusterError, Clustering, KMeans, Points, Watch, step};
+use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all, step};
 use crate::measure::best_matching;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,8 +43,8 @@ pub fn stability(
     let (mut overall, mut per_segment) = (0.0, vec![0.0; k]);
     for refit in 0..n_refits {
         step(watch, refit, n_refits)?;
-        let labels = refit_labels(points, k, settings.seed, refit)?;
-        let overlap = Overlap::new(&clustering.labels, &labels, k);
+        let labels = refit_labels(points, &[k], settings.seed, refit)?;
+        let overlap = Overlap::new(&clustering.labels, &labels[0], k);
         overall += overlap.share_kept() / n_refits as f64;
         for (sum, jaccard) in per_segment.iter_mut().zip(overlap.best_jaccard()) {
             *sum += jaccard / n_refits as f64;
@@ -54,22 +54,31 @@ pub fn stability(
     Ok(Stability { overall, per_segment })
 }
 
-/// Where every point falls after a fit on points drawn with replacement.
-pub(super) fn refit_labels(points: &Points<'_>, k: usize, seed: u64, refit: usize) -> Result<Vec<u32>, ClusterError> {
+/// Where every point falls after a fit on points drawn with replacement, for each of several k: the same points are drawn for all.
+pub(super) fn refit_labels(
+    points: &Points<'_>,
+    ks: &[usize],
+    seed: u64,
+    refit: usize,
+) -> Result<Vec<Vec<u32>>, ClusterError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(FIRST_STREAM + refit as u64);
     let n = points.len();
     let rows: Vec<usize> = (0..n.min(SAMPLE)).map(|_| rng.random_range(0..n)).collect();
     let values = points.select(&rows);
     let drawn = Points::new(&values, points.dimension())?;
-    let with = |k: usize| KMeans::params(k).seed(rng.clone().random()).n_init(TRIES).check(&drawn);
+    let seed = rng.random();
+    let with = |k: usize| KMeans::params(k).seed(seed).n_init(TRIES).check(&drawn);
     // A small set may draw fewer distinct points than clusters: the refit then has fewer clusters, and is less alike.
-    let kmeans = match with(k) {
-        Err(ClusterError::TooFewDistinct { n_distinct, .. }) => with(n_distinct),
-        checked => checked,
-    }?;
-    let fitted = kmeans.fit(&drawn, &())?;
-    Ok(assign(points, &fitted.centroids).0)
+    let asked: Result<Vec<KMeans>, ClusterError> = ks
+        .iter()
+        .map(|&k| match with(k) {
+            Err(ClusterError::TooFewDistinct { n_distinct, .. }) => with(n_distinct),
+            checked => checked,
+        })
+        .collect();
+    let fitted = fit_all(&drawn, &asked?, &())?;
+    Ok(fitted.iter().map(|fitted| assign(points, &fitted.centroids).0).collect())
 }
 
 /// How many points are in cluster i before and cluster j after.
