@@ -3,7 +3,7 @@
 use super::samples::*;
 use super::{Place, reopened};
 use crate::domain::{Fact, Identify, Who};
-use crate::store::{Changed, Store, erased_id};
+use crate::store::{Changed, erased_id};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
