@@ -1,5 +1,10 @@
 //! The composition root: the only file that names concrete parts and puts them together.
 
+mod follow;
+mod place;
+
+pub use crate::jobs::JobSettings;
+
 use crate::api::{self, Access, ApiState, Limits};
 use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
@@ -10,13 +15,14 @@ use crate::segment::{Fitter, Snapshots};
 use crate::store::{PostgresStore, SqliteStore, Store, StoreError, StorePlace};
 use anyhow::Context;
 use axum::Router;
+use follow::{Follower, Seen};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::HashSet;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 /// What a process of the service is made with.
 #[derive(Debug, Clone)]
@@ -29,21 +35,20 @@ pub struct AppSettings {
     pub loopback: bool,
     /// Made when it is not there.
     pub workspace: WorkspaceId,
-    /// Take up jobs that an earlier process left unfinished.
+    /// Take up jobs that nobody is at.
     pub resume_jobs: bool,
+    /// How jobs are held; the data folder's id is put in here.
+    pub jobs: JobSettings,
     pub limits: Limits,
     /// What events mean.
     pub vocabulary: Arc<Vocabulary>,
 }
 
-/// How often a process asks a store that others share whether they have published.
-const FOLLOW_EVERY: Duration = Duration::from_secs(1);
-
 /// Everything, put together.
 pub struct App {
     pub state: ApiState,
     router: Router,
-    /// Follows what other processes publish, where there may be others.
+    /// Follows what other processes change, where there may be others.
     follower: Option<JoinHandle<()>>,
 }
 
@@ -79,11 +84,11 @@ impl App {
         store.create_workspace(&settings.workspace, Timestamp::now()).await?;
         let uploads_dir = settings.data_dir.join("uploads");
         std::fs::create_dir_all(&uploads_dir).with_context(|| format!("{} cannot be made", uploads_dir.display()))?;
-        let publications = store.publications().await?;
+        let place = place::id(&settings.data_dir)?;
+        let seen = Seen::now(&*store).await?;
         let snapshots = Arc::new(Snapshots::load(&*store).await?);
         let is_shared = matches!(settings.store, StorePlace::Postgres(_));
-        let follower =
-            is_shared.then(|| tokio::spawn(follow(Arc::clone(&store), Arc::clone(&snapshots), publications)));
+        let access = Arc::new(Access::new(settings.loopback));
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
         let intake = Arc::new(Intake::new(Arc::clone(&store)));
@@ -91,6 +96,15 @@ impl App {
             Rejects::open(settings.data_dir.join("rejects")).context("the folder of rejected rows cannot be made")?,
         );
         keep_sweeping(&rejects);
+        let follower = Follower {
+            store: Arc::clone(&store),
+            snapshots: Arc::clone(&snapshots),
+            models: Arc::clone(&models),
+            access: Arc::clone(&access),
+            intake: Arc::clone(&intake),
+            rejects: Arc::clone(&rejects),
+        };
+        let follower = is_shared.then(|| tokio::spawn(follower.run(seen)));
         let import = ImportWork {
             intake: Arc::clone(&intake),
             uploads_dir: uploads_dir.clone(),
@@ -103,8 +117,9 @@ impl App {
             (JobKind::Fit, Arc::new(FitWork(fitter))),
             (JobKind::Erase, Arc::new(EraseWork { store: Arc::clone(&store) })),
         ];
-        let jobs = Arc::new(Jobs::start(Arc::clone(&store), works));
-        remove_orphans(&*store, &uploads_dir).await?;
+        let jobs =
+            Arc::new(Jobs::start(Arc::clone(&store), works, JobSettings { place: Some(place), ..settings.jobs }));
+        remove_orphans(&*store, &uploads_dir, is_shared).await?;
         if settings.resume_jobs {
             let n = jobs.resume().await?;
             if n > 0 {
@@ -117,7 +132,7 @@ impl App {
             models,
             snapshots,
             jobs,
-            access: Arc::new(Access::new(settings.loopback)),
+            access,
             metrics: metrics_handle()?,
             limits: settings.limits,
             rejects,
@@ -135,27 +150,6 @@ impl App {
     pub async fn close(self, patience: Duration) {
         if !self.state.jobs.stop(patience).await {
             tracing::warn!("a job would not leave in time; it is taken up again after the next start");
-        }
-    }
-}
-
-/// Installs what other processes publish, for ever. The number is read before the versions, so none falls between the two.
-async fn follow(store: Arc<dyn Store>, snapshots: Arc<Snapshots>, mut seen: u64) {
-    let mut ticks = tokio::time::interval(FOLLOW_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let refreshed = async {
-            let publications = store.publications().await?;
-            if publications != seen {
-                snapshots.refresh(&*store).await?;
-                seen = publications;
-            }
-            Ok::<_, StoreError>(())
-        };
-        // Asked again in a moment: look-ups answer from what is here meanwhile.
-        if let Err(error) = refreshed.await {
-            tracing::warn!(%error, "what other processes have published cannot be read at the moment");
         }
     }
 }
@@ -194,20 +188,32 @@ fn keep_sweeping(rejects: &Arc<Rejects>) {
     });
 }
 
-/// Uploads whose job is not there (a crash between the two) are of no use to anybody.
-async fn remove_orphans(store: &dyn Store, uploads_dir: &Path) -> Result<(), StoreError> {
+/// An upload that others may still be receiving is left alone for this long after its last byte.
+const RECEIVING: Duration = Duration::from_secs(60 * 60);
+
+/// Uploads whose job is not there (a crash between the two) are of no use to anybody. Where others share the folder, one that is
+/// new may be an upload that they are just receiving.
+async fn remove_orphans(store: &dyn Store, uploads_dir: &Path, is_shared: bool) -> Result<(), StoreError> {
+    // Listed before the jobs are: an upload is there before its job.
+    let Ok(entries) = std::fs::read_dir(uploads_dir) else { return Ok(()) };
+    let entries: Vec<_> = entries.flatten().collect();
     let wanted: HashSet<String> =
         store.unfinished_jobs().await?.into_iter().map(|(_, job)| job.id.to_string()).collect();
-    let Ok(entries) = std::fs::read_dir(uploads_dir) else { return Ok(()) };
-    for entry in entries.flatten() {
+    for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
         // What an upload unpacks to has its name and an ending more.
         let job = name.split_once('.').map_or(&*name, |(job, _)| job);
-        if !wanted.contains(job)
+        let may_be_wanted = wanted.contains(job) || (is_shared && is_new(&entry));
+        if !may_be_wanted
             && let Err(error) = std::fs::remove_file(entry.path())
         {
             tracing::warn!(%error, "a left-over upload could not be removed");
         }
     }
     Ok(())
+}
+
+fn is_new(entry: &DirEntry) -> bool {
+    let written = entry.metadata().and_then(|metadata| metadata.modified());
+    written.is_ok_and(|then| SystemTime::now().duration_since(then).is_ok_and(|age| age < RECEIVING))
 }

@@ -119,6 +119,7 @@ pub async fn create_import(
 ) -> ApiResult<Response> {
     let mut ask = JobAsk::new(JobKind::Import, serde_json::Value::Null);
     ask.idempotency_key = idempotency_key(&headers)?;
+    ask.needs.place = state.jobs.place();
     let upload = ask.id.to_string();
     let path = state.uploads_dir.join(&upload);
     let mut request = params.request(upload, 0)?;
@@ -151,7 +152,7 @@ pub async fn get_rejects(
     let job = state.jobs.get(&caller.workspace, id).await?.filter(|job| job.kind == JobKind::Import);
     let job = job.ok_or_else(|| ApiError::not_found(&format!("the import {id}")))?;
     let none = || {
-        let why = "has no rejected rows: none was left out, or they are older than seven days";
+        let why = "has no rejected rows: none was left out, they are older than seven days, or another process on the same store imported the file";
         ApiError::new(Code::NotFound, format!("the import {id} {why}"))
     };
     let path = state.rejects.find(job.id).ok_or_else(none)?;

@@ -45,7 +45,7 @@ pub async fn create_key(
     Ok((StatusCode::CREATED, axum::Json(KeyBody { secret: Some(secret), ..key.into() })))
 }
 
-/// Revoke a key. Other processes believe it for five seconds more.
+/// Revoke a key. Other processes believe it for a second more, five at most.
 #[utoipa::path(delete, path = "/v1/keys/{key_id}", tag = "operations", security(("key" = [])), params(("key_id" = String, Path)),
     responses((status = 204, description = "Revoked"), (status = "default", body = Problem)))]
 pub async fn revoke_key(caller: Admin, State(state): State<ApiState>, Path(id): Path<String>) -> ApiResult<StatusCode> {

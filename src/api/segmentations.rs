@@ -76,10 +76,12 @@ pub async fn fit(
         KChoice::Auto => "auto".to_owned(),
         KChoice::Fixed(k) => k.to_string(),
     };
+    let subject = FitRequest::subject(&name);
     let request = FitRequest { segmentation: name, model: definition.model, k, seed: definition.seed };
     let request = serde_json::to_value(request).map_err(|e| ApiError::new(Code::Internal, e.to_string()))?;
     let mut job = JobAsk::new(JobKind::Fit, request);
     job.idempotency_key = idempotency_key(&headers)?;
+    job.needs.subject = Some(subject);
     Ok(accepted(state.jobs.submit(&caller.workspace, job).await?))
 }
 

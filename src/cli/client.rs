@@ -126,6 +126,7 @@ impl Target {
             loopback,
             workspace,
             resume_jobs,
+            jobs: self.leases.settings()?,
             limits: Limits::default(),
             vocabulary: Arc::new(self.vocabulary()?),
         })

@@ -7,7 +7,7 @@ use super::serve::{bind, parse_address, stop_signal};
 use super::{CliError, CliResult, ModelArgs, evaluate};
 use crate::api::Limits;
 use crate::api::server::{ServerSettings, serve};
-use crate::app::{App, AppSettings};
+use crate::app::{App, AppSettings, JobSettings};
 use crate::demo::{ShopFiles, ShopSettings, write_shop};
 use crate::domain::WorkspaceId;
 use crate::embed::{self, Presence};
@@ -84,6 +84,7 @@ pub fn run(args: &DemoArgs) -> CliResult {
         loopback: true,
         workspace: WorkspaceId::parse("default").map_err(|error| CliError::user(error.to_string()))?,
         resume_jobs: true,
+        jobs: JobSettings::default(),
         limits: Limits::default(),
         vocabulary: Arc::new(Vocabulary::standard()),
     };

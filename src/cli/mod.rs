@@ -9,6 +9,7 @@ mod export;
 mod fit;
 mod import;
 mod keys;
+mod leases;
 mod lookup;
 mod memory;
 mod models;
@@ -88,6 +89,8 @@ pub struct Target {
     vocabulary: Option<PathBuf>,
     #[command(flatten)]
     models: ModelArgs,
+    #[command(flatten)]
+    leases: leases::LeaseArgs,
 }
 
 /// How models are found and run.

@@ -3,6 +3,7 @@
 use super::{JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +41,27 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// What a job needs of the process that does it; said when it is accepted, and kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobNeeds {
+    /// The data folder that its file lies in: only a process that has the folder can do it.
+    pub place: Option<Uuid>,
+    /// Of a workspace's jobs with one subject, one runs at a time.
+    pub subject: Option<String>,
+}
+
+/// Who is at a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JobLease {
+    /// Grows whenever the job changes hands: when it is claimed, given back or taken away. What is written in the name of an older
+    /// one is refused.
+    pub token: u64,
+    /// Whether a process holds it at this moment, by the store's clock.
+    pub is_held: bool,
+    /// Its holder shall leave it.
+    pub cancel_asked: bool,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     pub id: JobId,
@@ -58,4 +80,6 @@ pub struct Job {
     pub idempotency_key: Option<String>,
     pub created_at: Timestamp,
     pub finished_at: Option<Timestamp>,
+    pub needs: JobNeeds,
+    pub lease: JobLease,
 }

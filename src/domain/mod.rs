@@ -20,7 +20,7 @@ pub use id::{
     WorkspaceId,
 };
 pub use identity::{Alias, Merge, MergeReason, Who};
-pub use job::{Job, JobKind, JobState, Progress};
+pub use job::{Job, JobKind, JobLease, JobNeeds, JobState, Progress};
 pub use key::{Key, Scope, Scopes};
 pub use money::{Currency, Money};
 pub use order::{Item, ItemKind, Order, OrderLine, Refund};

@@ -69,8 +69,13 @@ impl Intake {
     pub async fn set_policy(&self, workspace: &WorkspaceId, policy: &Policy) -> Result<()> {
         let value = serde_json::to_value(policy).map_err(|why| StoreError::Corrupt(why.to_string()))?;
         self.store.put_setting(workspace, POLICY, &value).await?;
-        self.known().remove(workspace);
+        self.forget(workspace);
         Ok(())
+    }
+
+    /// The policy is read again before the next fact: somebody may have changed it.
+    pub fn forget(&self, workspace: &WorkspaceId) {
+        self.known().remove(workspace);
     }
 
     async fn redactor(&self, workspace: &WorkspaceId) -> Result<Arc<Redactor>> {

@@ -6,12 +6,12 @@
 use super::rejects::{Rejects, Spelled};
 use super::uploads::Upload;
 use super::{JobContext, JobFailure, Work};
-use crate::domain::{Fact, Progress};
+use crate::domain::{Fact, Job, Progress};
 use crate::ingest::{
     self, Format, IngestError, Kind, Mapping, Position, Reading, RowError, Rows, Source, UnpackLimits, Vocabulary,
 };
 use crate::intake::Intake;
-use crate::store::{Appended, Checkpoint};
+use crate::store::Appended;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -108,11 +108,15 @@ impl Work for ImportWork {
         let request: ImportRequest =
             serde_json::from_value(context.job().request.clone()).map_err(|e| failed("internal", e))?;
         let upload = Upload::new(&self.uploads_dir, &request.upload, &request.file_name);
-        let outcome = self.import(&context, &request, &upload).await;
-        if !matches!(outcome, Err(JobFailure::Interrupted)) {
-            upload.remove().await;
+        let report = self.import(&context, &request, &upload).await?;
+        serde_json::to_value(report).map_err(|e| failed("internal", e))
+    }
+
+    /// Not before the end is on record: whoever takes up a job that ended without a word finds its file.
+    async fn clear_away(&self, ended: &Job) {
+        if let Ok(request) = serde_json::from_value::<ImportRequest>(ended.request.clone()) {
+            Upload::new(&self.uploads_dir, &request.upload, &request.file_name).remove().await;
         }
-        serde_json::to_value(outcome?).map_err(|e| failed("internal", e))
     }
 }
 
@@ -206,7 +210,7 @@ impl ImportWork {
             rejects_bytes: so_far.rejects_bytes,
         })
         .map_err(|e| failed("internal", e))?;
-        let checkpoint = Checkpoint { job: context.job().id, progress, checkpoint: value };
+        let checkpoint = context.checkpoint(progress, value);
         let now = crate::domain::Timestamp::now();
         for appended in self.intake.append(&context.workspace, batch.facts, Some(&checkpoint), now).await? {
             match appended {

@@ -126,13 +126,26 @@ impl Rejects {
     /// # Errors
     /// A file cannot be read or written.
     pub fn forget(&self, ids: &[&str]) -> io::Result<()> {
+        self.overwrite(&|line| ids.iter().any(|id| names(line, id)))
+    }
+
+    /// Overwrites every row with a cell or a word of which this holds: an erased id of which nothing but a hash is known. An id that
+    /// has spaces or commas in it is found where it is a cell of its own.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn forget_where(&self, is_gone: &dyn Fn(&str) -> bool) -> io::Result<()> {
+        self.overwrite(&|line| raw(line).is_some_and(|raw| words(&raw).any(is_gone)))
+    }
+
+    fn overwrite(&self, tells_of_them: &dyn Fn(&[u8]) -> bool) -> io::Result<()> {
         for entry in std::fs::read_dir(&self.folder)? {
             let mut file = OpenOptions::new().read(true).write(true).open(entry?.path())?;
             let mut at = 0;
             let mut line = Vec::new();
             let mut reader = BufReader::new(file.try_clone()?);
             while reader.read_until(b'\n', &mut line)? > 0 {
-                if ids.iter().any(|id| names(&line, id)) {
+                if tells_of_them(&line) {
                     file.seek(SeekFrom::Start(at))?;
                     file.write_all(&erased(line.len()))?;
                     // Both share one place in the file.
@@ -173,6 +186,22 @@ fn names(line: &[u8], id: &str) -> bool {
     starts
         .into_iter()
         .any(|at| !is_word(at.checked_sub(1).and_then(|at| line.get(at))) && !is_word(line.get(at + id.len())))
+}
+
+/// The row that a line tells of, as it stood in its file.
+fn raw(line: &[u8]) -> Option<String> {
+    match serde_json::from_slice(line) {
+        Ok(serde_json::Value::Object(mut line)) => line.remove("raw")?.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// What may be an id in a row: its cells, and its words with and without what ends a sentence.
+fn words(raw: &str) -> impl Iterator<Item = &str> {
+    let cells = raw.split([',', ';', '\t', '"', '\n']).map(str::trim);
+    let words = raw.split(|c: char| c.is_whitespace() || ",;:\"'()[]{}<>=".contains(c));
+    let bare = words.clone().map(|word| word.trim_end_matches(['.', '!', '?']));
+    cells.chain(words).chain(bare).filter(|word| !word.is_empty())
 }
 
 /// A line of this length that says that it was erased.
@@ -241,6 +270,23 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().len(), length, "an import at work goes on where it was");
         let erased: Vec<_> = lines(&path).iter().map(|line| line["is_erased"] == true).collect();
         assert_eq!(erased, [true, false, true, true, false]);
+    }
+
+    #[test]
+    fn rows_are_found_by_what_holds_of_an_id_too() {
+        let (_dir, rejects, job) = opened();
+        let mut rows = Spelled::default();
+        let raws =
+            ["ann@b.c,\"x\"", "joanna,x", "bob,ask ann@b.c.", r#"{"user":"ann@b.c"}"#, "Ann Lee ,x", "x Ann Lee y"];
+        for (line, raw) in (1..).zip(raws) {
+            let error = RowError { line, column: None, code: "missing_field", message: "is empty".into() };
+            rows.add(&error, &[RawRow { line, text: raw.into(), is_cut: false }]);
+        }
+        rejects.append(job, 0, &rows).unwrap();
+        rejects.forget_where(&|id| ["ann@b.c", "Ann Lee", ""].contains(&id)).unwrap();
+        let lines = lines(&rejects.find(job).unwrap());
+        let erased: Vec<_> = lines.iter().map(|line| line["is_erased"] == true).collect();
+        assert_eq!(erased, [true, false, true, true, true, false]);
     }
 
     #[test]

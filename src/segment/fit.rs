@@ -6,11 +6,14 @@
 use super::SegmentError;
 use super::build::{Material, build};
 use super::snapshot::{LiveVersion, Snapshots};
-use crate::domain::{Definition, Quality, SegmentId, Segmentation, SegmentationName, Timestamp, Version, WorkspaceId};
+use crate::domain::{
+    Definition, Progress, Quality, SegmentId, Segmentation, SegmentationName, Timestamp, Version, WorkspaceId,
+};
 use crate::embed::{EmbedError, EmbedQueue, Lane, Models};
-use crate::store::{ReviewVector, Store, StoredReview};
+use crate::store::{Checkpoint, Lease, Publication, ReviewVector, Store, StoredReview};
 use futures_util::StreamExt;
 use serde::Serialize;
+use serde_json::json;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,6 +24,9 @@ const PAGE: usize = 2_048;
 /// in its queue at once, so that the model never idles and has enough to sort by length.
 const CHUNK: usize = 256;
 const CHUNKS_WAITING: usize = 4;
+
+/// Where a job's checkpoint keeps the report of a fit whose version is there.
+pub const PUBLISHED: &str = "published";
 
 /// Told how far the work is; says whether to go on.
 pub trait Reporter: Send + Sync {
@@ -55,24 +61,26 @@ pub struct Fitter {
 }
 
 impl Fitter {
-    /// Fits and publishes the next version of a segmentation, making the segmentation if it is new.
+    /// Fits and publishes the next version of a segmentation, making the segmentation if it is new. All of it is written in the name
+    /// of a job's lease, and the report stands in the job's checkpoint ([`PUBLISHED`]) from the moment the version is there.
     ///
     /// # Errors
     /// See [`SegmentError`]; nothing is published then, and look-ups go on with the version that was live.
     pub async fn fit(
         &self,
-        workspace: &WorkspaceId,
+        lease: &Lease,
         name: &SegmentationName,
         definition: &Definition,
         reporter: Arc<dyn Reporter>,
     ) -> Result<FitReport, SegmentError> {
+        let workspace = &lease.workspace;
         let n_reviews = self.store.counts(workspace).await?.reviews;
         if n_reviews < 3 {
             return Err(SegmentError::TooFewCustomers { n_customers: n_reviews as usize, needed: 3, k: None });
         }
         step(&*reporter, "loading the model", 0, None)?;
         let model = self.models.get(&definition.model).await?;
-        let (n_embedded, n_truncated) = self.embed_reviews(workspace, &model, &*reporter).await?;
+        let (n_embedded, n_truncated) = self.embed_reviews(lease, &model, &*reporter).await?;
         let material = self.gather(workspace, name, &model, &*reporter).await?;
         let (definition_, name_) = (definition.clone(), name.clone());
         let fitted = tokio::task::spawn_blocking(move || {
@@ -81,9 +89,14 @@ impl Fitter {
         });
         let (version, members) =
             fitted.await.map_err(|error| SegmentError::Broken(format!("the clustering panicked: {error}")))??;
-        self.store.put_segmentation(workspace, &segmentation(name, definition, version.created_at)).await?;
-        self.store.publish(workspace, &version, &members).await?;
         let report = report(&version, &model.info().device, (n_embedded, n_truncated));
+        let publication = Publication {
+            segmentation: &segmentation(name, definition, version.created_at),
+            version: &version,
+            members: &members,
+            checkpoint: &published(lease, &report)?,
+        };
+        self.store.publish_as(workspace, &publication).await?;
         self.snapshots.install(workspace, LiveVersion::new(version, members));
         Ok(report)
     }
@@ -91,11 +104,11 @@ impl Fitter {
     /// Gives every review that has none a vector under this model.
     async fn embed_reviews(
         &self,
-        workspace: &WorkspaceId,
+        lease: &Lease,
         model: &EmbedQueue,
         reporter: &dyn Reporter,
     ) -> Result<(u64, u64), SegmentError> {
-        let fingerprint = &model.info().fingerprint;
+        let (workspace, fingerprint) = (&lease.workspace, &model.info().fingerprint);
         let total = self.store.count_reviews_without_vector(workspace, fingerprint).await?;
         let (mut done, mut truncated, mut after) = (0, 0, 0);
         loop {
@@ -107,7 +120,7 @@ impl Fitter {
             let mut embedded = futures_util::stream::iter(chunks).buffered(CHUNKS_WAITING);
             while let Some(chunk) = embedded.next().await {
                 let (vectors, cut) = chunk?;
-                self.store.put_vectors(workspace, fingerprint, &vectors).await?;
+                self.store.put_vectors_as(lease, fingerprint, &vectors).await?;
                 done += vectors.len() as u64;
                 truncated += cut;
                 step(reporter, "embedding reviews", done, Some(total.max(done)))?;
@@ -136,6 +149,8 @@ impl Fitter {
         }
         let texts = self.texts_of(workspace, &reviews).await?;
         let versions = self.store.versions(workspace, name).await?;
+        // The version before may be another process's, from a moment ago.
+        self.snapshots.refresh_one(&*self.store, workspace, name).await?;
         Ok(Material {
             reviews,
             texts,
@@ -196,6 +211,12 @@ pub(super) fn step(reporter: &dyn Reporter, phase: &str, done: u64, total: Optio
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(SegmentError::Cancelled),
     }
+}
+
+fn published(lease: &Lease, report: &FitReport) -> Result<Checkpoint, SegmentError> {
+    let report = serde_json::to_value(report).map_err(|error| SegmentError::Broken(error.to_string()))?;
+    let progress = Progress { phase: PUBLISHED.into(), done: 1, total: Some(1) };
+    Ok(Checkpoint { job: lease.job, token: lease.token, progress, checkpoint: json!({ PUBLISHED: report }) })
 }
 
 fn segmentation(name: &SegmentationName, definition: &Definition, now: Timestamp) -> Segmentation {

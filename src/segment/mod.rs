@@ -9,7 +9,7 @@ mod snapshot;
 mod typical;
 
 pub use assign::{Assigned, assign_texts};
-pub use fit::{FitReport, Fitter, Reporter};
+pub use fit::{FitReport, Fitter, PUBLISHED, Reporter};
 pub use snapshot::{LiveVersion, Placed, Snapshots};
 
 use crate::cluster::ClusterError;

@@ -3,12 +3,13 @@
 //! A reader takes an `Arc` and sees one version from then on, never a mix of two; the model and the store are not on this path.
 
 use crate::domain::{
-    CustomerId, Membership, MoveReason, Segment, SegmentId, SegmentationName, Timestamp, Version, WorkspaceId,
+    CustomerId, Membership, MoveReason, Segment, SegmentId, Segmentation, SegmentationName, Timestamp, Version,
+    WorkspaceId,
 };
 use crate::segment::map;
 use crate::store::{MembersQuery, Result, Store, StoreError};
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Members read from the store at a time.
@@ -52,7 +53,7 @@ impl LiveVersion {
     }
 
     /// The same without some customers, and without what they are quoted with.
-    fn without(&self, ids: &[CustomerId]) -> Self {
+    fn without(&self, ids: &HashSet<CustomerId>) -> Self {
         let mut version = self.version.clone();
         for segment in &mut version.segments {
             segment.typical_reviews.retain(|review| !ids.contains(&review.customer_id));
@@ -62,10 +63,10 @@ impl LiveVersion {
         Self { version, map: self.map.clone(), members }
     }
 
-    fn tells_of(&self, ids: &[CustomerId]) -> bool {
-        let is_quoted =
-            |segment: &Segment| segment.typical_reviews.iter().any(|review| ids.contains(&review.customer_id));
-        ids.iter().any(|id| self.members.contains_key(id)) || self.version.segments.iter().any(is_quoted)
+    /// Everybody it tells of: its members, and who is quoted.
+    fn people(&self) -> impl Iterator<Item = &CustomerId> {
+        let quoted = self.version.segments.iter().flat_map(|segment| &segment.typical_reviews);
+        self.members.keys().chain(quoted.map(|review| &review.customer_id))
     }
 
     pub fn placed(&self, customer: &CustomerId) -> Option<Placed> {
@@ -106,16 +107,36 @@ impl Snapshots {
         let mut n_newer = 0;
         for workspace in store.workspaces().await? {
             for segmentation in store.segmentations(&workspace.id).await? {
-                let Some(number) = segmentation.live_version else { continue };
-                if self.live(&workspace.id, &segmentation.name).is_some_and(|live| live.version.number >= number) {
-                    continue;
-                }
-                let live = read_version(store, &workspace.id, &segmentation.name, number).await?;
-                self.install(&workspace.id, live);
-                n_newer += 1;
+                n_newer += usize::from(self.follow(store, &workspace.id, &segmentation).await?);
             }
         }
         Ok(n_newer)
+    }
+
+    /// The same for one segmentation.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn refresh_one(
+        &self,
+        store: &dyn Store,
+        workspace: &WorkspaceId,
+        name: &SegmentationName,
+    ) -> Result<bool> {
+        match store.segmentation(workspace, name).await? {
+            Some(segmentation) => self.follow(store, workspace, &segmentation).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Whether there was a newer live version.
+    async fn follow(&self, store: &dyn Store, workspace: &WorkspaceId, segmentation: &Segmentation) -> Result<bool> {
+        let Some(number) = segmentation.live_version else { return Ok(false) };
+        if self.live(workspace, &segmentation.name).is_some_and(|live| live.version.number >= number) {
+            return Ok(false);
+        }
+        self.install(workspace, read_version(store, workspace, &segmentation.name, number).await?);
+        Ok(true)
     }
 
     /// From now on look-ups answer from this version, unless they answer from a newer one already.
@@ -134,11 +155,19 @@ impl Snapshots {
 
     /// From now on no look-up tells of these customers.
     pub fn forget(&self, workspace: &WorkspaceId, ids: &[CustomerId]) {
+        let ids: HashSet<&CustomerId> = ids.iter().collect();
+        self.forget_where(workspace, |customer| ids.contains(customer));
+    }
+
+    /// From now on no look-up tells of customers of whom this holds. It is asked of everybody: a matter of milliseconds for each
+    /// thousand customers where it computes a hash.
+    pub fn forget_where(&self, workspace: &WorkspaceId, is_gone: impl Fn(&CustomerId) -> bool) {
         let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Live::clone(&self.live.load());
         for live in next.get_mut(workspace).into_iter().flat_map(HashMap::values_mut) {
-            if live.tells_of(ids) {
-                *live = Arc::new(live.without(ids));
+            let gone: HashSet<CustomerId> = live.people().filter(|customer| is_gone(customer)).cloned().collect();
+            if !gone.is_empty() {
+                *live = Arc::new(live.without(&gone));
             }
         }
         self.live.store(Arc::new(next));

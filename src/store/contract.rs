@@ -3,13 +3,15 @@
 //! An implementation joins with a [`Place`] and one line, `contract_suite!(MyPlace::new)`; nothing here knows which one it tests.
 
 pub(crate) mod appends;
+pub(crate) mod changes;
 pub(crate) mod erasure;
 pub(crate) mod facts;
 pub(crate) mod identity;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod leases;
 pub(crate) mod purchases;
-mod samples;
+pub(crate) mod samples;
 pub(crate) mod segmentations;
 pub(crate) mod traits;
 pub(crate) mod vectors;
@@ -45,6 +47,10 @@ macro_rules! contract_suite {
                 a_reader_sees_a_call_whole_or_not_at_all,
                 appending_again_changes_nothing,
                 calls_side_by_side_lose_nothing,
+            },
+            changes::{
+                a_change_is_told_with_its_workspace_and_nothing_personal,
+                who_follows_the_numbers_misses_no_change,
             },
             erasure::{
                 nothing_of_an_erased_customer_is_left_and_all_of_the_others,
@@ -85,6 +91,13 @@ macro_rules! contract_suite {
                 a_second_key_with_the_same_id_or_secret_is_a_conflict,
                 a_revoked_key_keeps_its_first_moment,
                 keys_come_oldest_first,
+            },
+            leases::{
+                a_lease_of_an_unknown_job_is_missing,
+                a_process_gets_the_oldest_job_that_it_can_do,
+                a_publication_is_one_step_with_its_definition_and_its_checkpoint,
+                claims_side_by_side_get_each_job_once_and_each_subject_once,
+                no_interleaving_gives_a_job_two_holders_or_lets_an_earlier_one_write,
             },
             purchases::{
                 a_refund_is_taken_once,

@@ -12,14 +12,18 @@ mod sqlite;
 
 pub use place::StorePlace;
 pub use postgres::{PostgresStore, PostgresUrl};
+pub use rules::erased_id;
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
-    Customer, CustomerId, Event, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Order, Refund,
-    Review, ReviewId, SegmentId, Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
+    Customer, CustomerId, Event, Fact, GroupId, Item, ItemId, Job, JobId, JobKind, Key, KeyId, Membership, Merge,
+    Order, Progress, Refund, Review, ReviewId, SegmentId, Segmentation, SegmentationName, Timestamp, Version,
+    Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+use std::time::Duration;
+use uuid::Uuid;
 
 /// What can go wrong with a store, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -63,11 +67,13 @@ pub enum Appended {
     Suppressed,
 }
 
-/// A job's new checkpoint, written in the same transaction as the facts it covers.
+/// A job's new checkpoint, written in the same transaction as the work it covers.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     pub job: JobId,
-    pub progress: crate::domain::Progress,
+    /// [`JobLease::token`](crate::domain::JobLease): with an older one than the newest, the whole call is a `Conflict`.
+    pub token: u64,
+    pub progress: Progress,
     pub checkpoint: Value,
 }
 
@@ -153,6 +159,53 @@ pub struct ReviewVector {
     pub time: Timestamp,
     /// `[dimension]`, as the model gave it.
     pub vector: Vec<f32>,
+}
+
+/// What a process that looks for work can do.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The process, for people who look into the store.
+    pub holder: Uuid,
+    pub kinds: &'a [JobKind],
+    /// The data folder it has.
+    pub place: Option<Uuid>,
+    pub lasts: Duration,
+}
+
+/// A job in the hands of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub workspace: WorkspaceId,
+    pub job: JobId,
+    pub token: u64,
+}
+
+/// A version with its members, the definition it was made by, and the checkpoint of the job that made it.
+#[derive(Debug, Clone, Copy)]
+pub struct Publication<'a> {
+    pub segmentation: &'a Segmentation,
+    pub version: &'a Version,
+    pub members: &'a [Membership],
+    pub checkpoint: &'a Checkpoint,
+}
+
+/// Something that processes keep in memory is another now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Grows with each change in the whole store.
+    pub number: u64,
+    pub workspace: WorkspaceId,
+    pub what: Changed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// A customer was erased who had the id with this hash ([`erased_id`]).
+    Erased([u8; 32]),
+    /// A setting was put.
+    Settings,
+    /// A key was made or revoked.
+    Keys,
 }
 
 /// A page of members: those after a customer (in byte order of their ids), in one segment or in all.
@@ -360,8 +413,39 @@ pub trait Store: Send + Sync {
     /// Jobs below `before` (by id, newest first).
     async fn jobs(&self, workspace: &WorkspaceId, before: Option<JobId>, limit: usize) -> Result<Vec<Job>>;
     /// Writes a job's state, progress, checkpoint, result, error and end. A job in a final state never changes again:
-    /// `Conflict`. An unknown job is `Missing("job")`.
+    /// `Conflict`; nor does one whose newest token is another than `job.lease.token`. An unknown job is `Missing("job")`.
     async fn update_job(&self, workspace: &WorkspaceId, job: &Job) -> Result<()>;
     /// Jobs of every workspace that are not in a final state, oldest first: what to take up again after a start.
     async fn unfinished_jobs(&self) -> Result<Vec<(WorkspaceId, Job)>>;
+
+    // ---- leases: which process is at which job
+    //
+    // A lease ends when its time is over by the store's clock, which no process's clock moves, or when it is given back or taken
+    // away. What is written in the name of a token that is not the job's newest is `Conflict`, and nothing changed: a process that
+    // was away for too long can harm nothing. Opening a store that one process at a time has ends all leases.
+
+    /// Takes up the oldest job that asks for nothing the process lacks and that nobody holds: it is `Running` then, its token is
+    /// one that never was before, and nobody else gets it until the lease ends. Whatever the number of callers, a job has one
+    /// holder, and so have all jobs of a workspace with one subject together.
+    async fn claim_job(&self, claim: &Claim<'_>) -> Result<Option<(WorkspaceId, Job)>>;
+    /// Makes the lease last for `lasts` from now on, also one that is over unless the job was claimed since, and writes the
+    /// progress down. Whether the holder shall leave the job.
+    async fn renew_lease(&self, lease: &Lease, progress: &Progress, lasts: Duration) -> Result<bool>;
+    /// Gives a job back: others may claim it at once.
+    async fn release_lease(&self, lease: &Lease) -> Result<()>;
+    /// Ends a job that nobody holds as `Cancelled`, and asks the holder of another to leave it. A job that has ended stays as it is.
+    async fn cancel_job(&self, workspace: &WorkspaceId, id: JobId, now: Timestamp) -> Result<Job>;
+    /// [`Store::put_vectors`] in the name of a job's holder.
+    async fn put_vectors_as(&self, lease: &Lease, model: &str, vectors: &[(i64, Vec<f32>)]) -> Result<()>;
+    /// [`Store::put_segmentation`], [`Store::publish`] and the checkpoint of the job that did it, in one step: whoever takes the job
+    /// up afterwards sees that it is published.
+    async fn publish_as(&self, workspace: &WorkspaceId, publication: &Publication<'_>) -> Result<()>;
+
+    // ---- changes: what processes keep in memory and others may have changed
+
+    /// The number of the last change; 0 before the first.
+    async fn last_change(&self) -> Result<u64>;
+    /// Changes after a number, in the order of their numbers, a thousand at most. A change is seen before any with a greater
+    /// number. They are kept for eight days at least.
+    async fn changes(&self, after: u64) -> Result<Vec<Change>>;
 }

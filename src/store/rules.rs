@@ -1,6 +1,7 @@
 //! Rules of the contract that do not depend on how a store lies on its disk: pure, and so written once for all of them.
 
-use crate::domain::{CustomerId, Fact, Item, WorkspaceId};
+use super::{Changed, StoreError};
+use crate::domain::{CustomerId, Fact, Item, JobState, WorkspaceId};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,12 +40,41 @@ pub(super) fn ids_told_of(fact: &Fact) -> impl Iterator<Item = &CustomerId> {
 }
 
 /// An id on the list of the erased: only this hash is kept, since the id itself is personal.
-pub(super) fn erased_id(workspace: &WorkspaceId, id: &CustomerId) -> [u8; 32] {
+pub fn erased_id(workspace: &WorkspaceId, id: &CustomerId) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(workspace.as_str());
     hash.update([0]);
     hash.update(id.as_str());
     hash.finalize().into()
+}
+
+/// Why a holder's write is refused: the job is in this state.
+pub(super) fn job_is_not_yours(state: JobState) -> StoreError {
+    StoreError::Conflict(if state.is_final() {
+        "the job has ended; it does not change any more".into()
+    } else {
+        "the job has changed hands; what was done in the name of the earlier holder is not taken".into()
+    })
+}
+
+impl Changed {
+    /// How a change lies in columns: its word, and the hash of the id it is about.
+    pub(super) fn as_columns(&self) -> (&'static str, Option<Vec<u8>>) {
+        match self {
+            Self::Erased(id_sha256) => ("erased", Some(id_sha256.to_vec())),
+            Self::Settings => ("settings", None),
+            Self::Keys => ("keys", None),
+        }
+    }
+
+    pub(super) fn of_columns(word: &str, id_sha256: Option<Vec<u8>>) -> Option<Self> {
+        match (word, id_sha256) {
+            ("erased", Some(hash)) => hash.try_into().ok().map(Self::Erased),
+            ("settings", None) => Some(Self::Settings),
+            ("keys", None) => Some(Self::Keys),
+            _ => None,
+        }
+    }
 }
 
 /// Whether `new` says what `standing` says. The time is no content.

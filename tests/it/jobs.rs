@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use clientele::api::{Limits, LocalOperator};
 use clientele::domain::{JobKind, JobState, Timestamp, WorkspaceId};
-use clientele::jobs::{JobAsk, JobContext, JobFailure, Jobs, Work};
+use clientele::jobs::{JobAsk, JobContext, JobFailure, JobSettings, Jobs, Work};
 use clientele::store::{SqliteStore, Store};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -233,7 +233,11 @@ async fn a_job_at_work_can_be_cancelled_and_looked_at() {
     let workspace = WorkspaceId::parse("default").unwrap();
     store.create_workspace(&workspace, Timestamp::now()).await.unwrap();
     let work = Arc::new(Endless(tokio::sync::Notify::new()));
-    let jobs = Jobs::start(Arc::clone(&store), vec![(JobKind::Fit, Arc::clone(&work) as Arc<dyn Work>)]);
+    let jobs = Jobs::start(
+        Arc::clone(&store),
+        vec![(JobKind::Fit, Arc::clone(&work) as Arc<dyn Work>)],
+        JobSettings::default(),
+    );
     let job = jobs.submit(&workspace, JobAsk::new(JobKind::Fit, json!({}))).await.unwrap();
     work.0.notified().await;
     assert_eq!(jobs.get(&workspace, job.id).await.unwrap().unwrap().state, JobState::Running);

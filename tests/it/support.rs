@@ -10,6 +10,7 @@ use clientele::embed::{
     TokenIds, Tokens,
 };
 use clientele::ingest::Vocabulary;
+use clientele::jobs::JobSettings;
 use clientele::store::{PostgresStore, SqliteStore, Store, StorePlace};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -297,6 +298,7 @@ async fn open_on(store: Arc<dyn Store>, place: StorePlace, dir: &Path, limits: L
         loopback: true,
         workspace: WorkspaceId::parse("default").unwrap(),
         resume_jobs,
+        jobs: JobSettings::default(),
         limits,
         vocabulary: Arc::new(Vocabulary::standard()),
     };

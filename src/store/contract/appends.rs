@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 fn checkpoint(job: &Job, row: u64) -> Checkpoint {
     let progress = Progress { phase: "rows".into(), done: row, total: Some(100) };
-    Checkpoint { job: job.id, progress, checkpoint: json!({"row": row}) }
+    Checkpoint { job: job.id, token: job.lease.token, progress, checkpoint: json!({"row": row}) }
 }
 
 pub(crate) async fn appending_again_changes_nothing(place: &dyn Place) {

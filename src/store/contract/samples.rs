@@ -65,7 +65,7 @@ pub(super) fn identify(customer: &str, traits: Value, time: i64) -> Identify {
     Identify { who: Who::known(customer_id(customer)), traits, message: None, time: at(time) }
 }
 
-pub(super) fn job(number: u128) -> Job {
+pub(crate) fn job(number: u128) -> Job {
     Job {
         id: JobId(Uuid::from_u128(number)),
         kind: JobKind::Import,
@@ -78,6 +78,8 @@ pub(super) fn job(number: u128) -> Job {
         idempotency_key: None,
         created_at: at(i64::try_from(number).unwrap()),
         finished_at: None,
+        needs: JobNeeds::default(),
+        lease: JobLease::default(),
     }
 }
 

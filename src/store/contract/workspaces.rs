@@ -52,7 +52,7 @@ pub(crate) async fn no_call_sees_or_touches_another_workspace(place: &dyn Place)
     let ended = Job { state: JobState::Failed, ..job(1) };
     assert!(matches!(store.update_job(&b, &ended).await, Err(StoreError::Missing("job"))));
     assert!(matches!(store.publish(&b, &version("needs", 2), &[]).await, Err(StoreError::Missing("segmentation"))));
-    let checkpoint = Checkpoint { job: ended.id, progress: Progress::default(), checkpoint: json!(1) };
+    let checkpoint = Checkpoint { job: ended.id, token: 0, progress: Progress::default(), checkpoint: json!(1) };
     assert!(matches!(store.append(&b, &[], Some(&checkpoint), at(1)).await, Err(StoreError::Missing("job"))));
     assert_eq!(everything(&*store, &b).await, empty, "a refused call left something");
     assert_eq!(everything(&*store, &a).await, full, "a call for b changed a");

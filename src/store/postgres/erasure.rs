@@ -3,9 +3,9 @@
 use super::columns::{Json, Moment, Text, Unsigned, Words, get};
 use super::customers::rows_of_one;
 use super::statements::{execute, rows};
-use super::{vectors, workspaces};
+use super::{changes, vectors, workspaces};
 use crate::domain::{CustomerId, Timestamp, TypicalReview, WorkspaceId};
-use crate::store::{Erased, Removed, Result, rules};
+use crate::store::{Changed, Erased, Removed, Result, rules};
 use deadpool_postgres::{GenericClient, Transaction};
 
 pub(super) async fn erase(
@@ -25,6 +25,9 @@ pub(super) async fn erase(
     let suppress = "INSERT INTO suppression (workspace_id, time, id_sha256) SELECT $1, $2, * FROM unnest($3::bytea[])
          ON CONFLICT DO NOTHING";
     execute(db, suppress, &[&row, &Moment(now), &hashes]).await?;
+    for id in &ids {
+        changes::log(db, row, Changed::Erased(rules::erased_id(workspace, id))).await?;
+    }
     Ok(Some(Erased { ids, texts, removed }))
 }
 

@@ -3,8 +3,8 @@
 use super::columns::{Json, Moment, Text, Unsigned, Word, Words, get, limit};
 use super::statements::{execute, row, rows};
 use super::workspaces;
-use crate::domain::{Job, JobId, Progress, WorkspaceId};
-use crate::store::{Checkpoint, Result, StoreError};
+use crate::domain::{Job, JobId, JobLease, JobNeeds, Progress, WorkspaceId};
+use crate::store::{Checkpoint, Result, StoreError, rules};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::Row;
 
@@ -13,8 +13,9 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT job.id, kind, state, request, phase, done, total, checkpoint, result, error_code, error_message,
-                    idempotency_key, job.created_at, finished_at, slug
-             FROM job JOIN workspace ON workspace.id = workspace_id ",
+                    idempotency_key, job.created_at, finished_at, slug, place, subject, token, cancel_asked, ",
+            super::leases::is_held!("job"),
+            " FROM job JOIN workspace ON workspace.id = workspace_id ",
             $rest
         )
     };
@@ -80,8 +81,8 @@ pub(super) async fn update(db: &Transaction<'_>, workspace: &WorkspaceId, job: &
         db,
         concat!(
             "UPDATE job SET state = $3, phase = $4, done = $5, total = $6, checkpoint = $7, result = $8, error_code = $9,
-                 error_message = $10, finished_at = $11
-             WHERE workspace_id = $1 AND id = $2 AND ",
+                 error_message = $10, finished_at = $11, holder = CASE WHEN $13 THEN NULL ELSE holder END
+             WHERE workspace_id = $1 AND id = $2 AND token = $12 AND ",
             unfinished!()
         ),
         &[
@@ -96,6 +97,8 @@ pub(super) async fn update(db: &Transaction<'_>, workspace: &WorkspaceId, job: &
             &code,
             &message.map(|message| Words::of(message)),
             &job.finished_at.map(Moment),
+            &Unsigned(job.lease.token),
+            &job.state.is_final(),
         ],
     ).await?;
     if updated == 0 { Err(unchanged(db, workspace, job.id).await?) } else { Ok(()) }
@@ -106,7 +109,8 @@ pub(super) async fn checkpoint(db: &Transaction<'_>, workspace: i64, moved: &Che
     let updated = execute(
         db,
         concat!(
-            "UPDATE job SET phase = $3, done = $4, total = $5, checkpoint = $6 WHERE workspace_id = $1 AND id = $2 AND ",
+            "UPDATE job SET phase = $3, done = $4, total = $5, checkpoint = $6
+             WHERE workspace_id = $1 AND id = $2 AND token = $7 AND ",
             unfinished!()
         ),
         &[
@@ -116,18 +120,42 @@ pub(super) async fn checkpoint(db: &Transaction<'_>, workspace: i64, moved: &Che
             &Unsigned(moved.progress.done),
             &moved.progress.total.map(Unsigned),
             &Json(&moved.checkpoint),
+            &Unsigned(moved.token),
         ],
-    ).await?;
+    )
+    .await?;
     if updated == 0 { Err(unchanged(db, workspace, moved.job).await?) } else { Ok(()) }
 }
 
 /// Why a job did not change.
-async fn unchanged(db: &Transaction<'_>, workspace: i64, id: JobId) -> Result<StoreError> {
-    let found = row(db, "SELECT 1 FROM job WHERE workspace_id = $1 AND id = $2", &[&workspace, &id.0]).await?;
-    Ok(match found {
-        None => StoreError::Missing("job"),
-        Some(_) => StoreError::Conflict("the job has ended; it does not change any more".into()),
-    })
+pub(super) async fn unchanged(db: &Transaction<'_>, workspace: i64, id: JobId) -> Result<StoreError> {
+    let found = row(db, "SELECT state FROM job WHERE workspace_id = $1 AND id = $2", &[&workspace, &id.0]).await?;
+    let Some(found) = found else { return Ok(StoreError::Missing("job")) };
+    let Word(state) = get(&found, 0)?;
+    Ok(rules::job_is_not_yours(state))
+}
+
+/// Who has the newest token of a job that has not ended.
+macro_rules! is_newest {
+    ($lock:literal) => {
+        concat!("SELECT 1 FROM job WHERE workspace_id = $1 AND id = $2 AND token = $3 AND ", unfinished!(), $lock)
+    };
+}
+
+/// Says early that work would be refused in the end.
+pub(super) async fn require_token(db: &Transaction<'_>, workspace: i64, id: JobId, token: u64) -> Result<()> {
+    match row(db, is_newest!(""), &[&workspace, &id.0, &Unsigned(token)]).await? {
+        Some(_) => Ok(()),
+        None => Err(unchanged(db, workspace, id).await?),
+    }
+}
+
+/// The fence of work that does not change the job's own row: nobody claims the job from here to the commit.
+pub(super) async fn fence(db: &Transaction<'_>, workspace: i64, id: JobId, token: u64) -> Result<()> {
+    match row(db, is_newest!(" FOR SHARE"), &[&workspace, &id.0, &Unsigned(token)]).await? {
+        Some(_) => Ok(()),
+        None => Err(unchanged(db, workspace, id).await?),
+    }
 }
 
 async fn by_idempotency_key(db: &Transaction<'_>, workspace: &WorkspaceId, asked: &Job) -> Result<Option<Job>> {
@@ -142,8 +170,8 @@ async fn insert(db: &Transaction<'_>, workspace: i64, job: &Job) -> Result<u64> 
     execute(
         db,
         "INSERT INTO job (workspace_id, id, kind, state, request, phase, done, total, checkpoint, result, error_code,
-             error_message, idempotency_key, created_at, finished_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING",
+             error_message, idempotency_key, created_at, finished_at, place, subject)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING",
         &[
             &workspace,
             &job.id.0,
@@ -160,6 +188,8 @@ async fn insert(db: &Transaction<'_>, workspace: i64, job: &Job) -> Result<u64> 
             &job.idempotency_key.as_deref().map(Words::of),
             &Moment(job.created_at),
             &job.finished_at.map(Moment),
+            &job.needs.place,
+            &job.needs.subject,
         ],
     )
     .await
@@ -184,6 +214,8 @@ fn job(row: &Row) -> Result<Job> {
         idempotency_key: words(row, 11)?,
         created_at,
         finished_at: finished_at.map(|Moment(time)| time),
+        needs: JobNeeds { place: get(row, 15)?, subject: get(row, 16)? },
+        lease: JobLease { token: get::<Unsigned>(row, 17)?.0, cancel_asked: get(row, 18)?, is_held: get(row, 19)? },
     })
 }
 

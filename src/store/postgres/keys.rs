@@ -2,9 +2,9 @@
 
 use super::columns::{Moment, Text, Words, get};
 use super::statements::{execute, row, rows};
-use super::workspaces;
+use super::{changes, workspaces};
 use crate::domain::{Key, KeyId, Scopes, Timestamp, WorkspaceId};
-use crate::store::{Result, StoreError};
+use crate::store::{Changed, Result, StoreError};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::Row;
 
@@ -27,7 +27,7 @@ pub(super) async fn add(db: &Transaction<'_>, key: &Key, secret_sha256: &[u8; 32
     .await?;
     match added {
         0 => Err(StoreError::Conflict("a key with this id or this secret is there already".into())),
-        _ => Ok(()),
+        _ => changes::log(db, workspace, Changed::Keys).await,
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn revoke(db: &Transaction<'_>, workspace: &WorkspaceId, id: Ke
     let update = "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE workspace_id = $1 AND id = $2";
     match execute(db, update, &[&workspace, &id.0, &Moment(now)]).await? {
         0 => Err(StoreError::Missing("key")),
-        _ => Ok(()),
+        _ => changes::log(db, workspace, Changed::Keys).await,
     }
 }
 

@@ -13,6 +13,7 @@
 //! `Unavailable` and nothing is tried again here: every write is safe to repeat, and the caller knows whether to.
 
 mod accounts;
+mod changes;
 mod columns;
 mod connections;
 mod customers;
@@ -24,6 +25,7 @@ mod identity;
 mod items;
 mod jobs;
 mod keys;
+mod leases;
 mod members;
 mod opening;
 mod orders;
@@ -46,16 +48,17 @@ mod writing;
 pub use url::PostgresUrl;
 
 use super::{
-    Account, Appended, Checkpoint, Counts, Erased, MembersQuery, Result, ReviewVector, Store, StoredEvent, StoredOrder,
-    StoredRefund, StoredReview,
+    Account, Appended, Change, Checkpoint, Claim, Counts, Erased, Lease, MembersQuery, Publication, Result,
+    ReviewVector, Store, StoreError, StoredEvent, StoredOrder, StoredRefund, StoredReview,
 };
 use crate::domain::{
-    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Segmentation,
-    SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
+    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Progress,
+    Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use connections::{Connections, Limits};
 use serde_json::Value;
+use std::time::Duration;
 
 /// A store in a PostgreSQL database. Dropping it closes its connections.
 pub struct PostgresStore {
@@ -386,5 +389,42 @@ impl Store for PostgresStore {
 
     async fn unfinished_jobs(&self) -> Result<Vec<(WorkspaceId, Job)>> {
         read!(self, db => jobs::unfinished(db))
+    }
+
+    async fn claim_job(&self, claim: &Claim<'_>) -> Result<Option<(WorkspaceId, Job)>> {
+        let claimed = write!(self, db => leases::claim(db, claim));
+        match claimed {
+            // Another claim of the same subject came first in this very moment.
+            Err(StoreError::Conflict(_)) => Ok(None),
+            claimed => claimed,
+        }
+    }
+
+    async fn renew_lease(&self, lease: &Lease, progress: &Progress, lasts: Duration) -> Result<bool> {
+        write!(self, db => leases::renew(db, lease, progress, lasts))
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        write!(self, db => leases::release(db, lease))
+    }
+
+    async fn cancel_job(&self, workspace: &WorkspaceId, id: JobId, now: Timestamp) -> Result<Job> {
+        write!(self, db => leases::cancel(db, workspace, id, now))
+    }
+
+    async fn put_vectors_as(&self, lease: &Lease, model: &str, vectors: &[(i64, Vec<f32>)]) -> Result<()> {
+        write!(self, db => leases::put_vectors(db, lease, model, vectors))
+    }
+
+    async fn publish_as(&self, workspace: &WorkspaceId, publication: &Publication<'_>) -> Result<()> {
+        write_within!(self, publish, db => leases::publish(db, workspace, publication))
+    }
+
+    async fn last_change(&self) -> Result<u64> {
+        read!(self, db => changes::last(db))
+    }
+
+    async fn changes(&self, after: u64) -> Result<Vec<Change>> {
+        read!(self, db => changes::after(db, after))
     }
 }

@@ -3,10 +3,11 @@
 use crate::store::Result;
 use deadpool_postgres::{GenericClient, Object};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/postgres/0001_first_schema.sql"),
     include_str!("../migrations/postgres/0002_identity_orders_items.sql"),
     include_str!("../migrations/postgres/0003_settings.sql"),
+    include_str!("../migrations/postgres/0004_leases.sql"),
 ];
 
 /// The schema that this program writes.

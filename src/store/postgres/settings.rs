@@ -2,9 +2,9 @@
 
 use super::columns::{Json, get};
 use super::statements::{execute, row};
-use super::workspaces;
+use super::{changes, workspaces};
 use crate::domain::WorkspaceId;
-use crate::store::{Result, StoreError};
+use crate::store::{Changed, Result, StoreError};
 use deadpool_postgres::{GenericClient, Transaction};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub(super) async fn put(db: &Transaction<'_>, workspace: &WorkspaceId, name: &st
     let upsert = "INSERT INTO setting (workspace_id, name, value) VALUES ($1, $2, $3)
          ON CONFLICT (workspace_id, name) DO UPDATE SET value = excluded.value";
     execute(db, upsert, &[&workspace, &name, &Json(value)]).await?;
-    Ok(())
+    changes::log(db, workspace, Changed::Settings).await
 }
 
 /// Who comes second waits until the first has committed, and then sees the first one's value.

@@ -4,9 +4,9 @@
 //! afterwards, so that the words are in no file any more.
 
 use super::columns::{Json, Moment, Text, Unsigned};
-use super::{customers, identity, reviews, workspaces};
+use super::{changes, customers, identity, reviews, workspaces};
 use crate::domain::{CustomerId, Timestamp, TypicalReview, WorkspaceId};
-use crate::store::{Erased, Removed, Result, rules};
+use crate::store::{Changed, Erased, Removed, Result, rules};
 use rusqlite::{Connection, params};
 
 pub(super) fn erase(
@@ -141,7 +141,7 @@ fn suppress(db: &Connection, row: i64, workspace: &WorkspaceId, id: &CustomerId,
         "INSERT INTO suppression (workspace_id, id_sha256, time) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
     )?
     .execute(params![row, rules::erased_id(workspace, id), Moment(now)])?;
-    Ok(())
+    changes::log(db, row, Changed::Erased(rules::erased_id(workspace, id)))
 }
 
 pub(super) fn lift(db: &Connection, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool> {

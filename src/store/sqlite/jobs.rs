@@ -1,9 +1,9 @@
 //! Jobs: their states move forward only, and a checkpoint moves with the facts it covers.
 
 use super::columns::{Id, Json, Moment, Text, Unsigned, Word, limit};
-use super::workspaces;
-use crate::domain::{Job, JobId, JobState, Progress, WorkspaceId};
-use crate::store::{Checkpoint, Result, StoreError};
+use super::{leases, workspaces};
+use crate::domain::{Job, JobId, JobLease, JobNeeds, JobState, Progress, WorkspaceId};
+use crate::store::{Checkpoint, Result, StoreError, rules};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// What [`job`] reads, in its order.
@@ -11,7 +11,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT job.id, kind, state, request, phase, done, total, checkpoint, result, error_code, error_message,
-                    idempotency_key, job.created_at, finished_at, slug
+                    idempotency_key, job.created_at, finished_at, slug, place, subject, token, holder, lease_until,
+                    cancel_asked
              FROM job JOIN workspace ON workspace.id = workspace_id ",
             $rest
         )
@@ -61,11 +62,11 @@ pub(super) fn unfinished(db: &Connection) -> Result<Vec<(WorkspaceId, Job)>> {
 
 pub(super) fn update(db: &Connection, workspace: &WorkspaceId, job: &Job) -> Result<()> {
     let workspace = workspaces::require(db, workspace)?;
-    require_unfinished(db, workspace, job.id)?;
+    require_token(db, workspace, job.id, job.lease.token)?;
     let (code, message) = job.error.as_ref().map(|(code, message)| (code, message)).unzip();
     db.prepare_cached(
         "UPDATE job SET state = ?3, phase = ?4, done = ?5, total = ?6, checkpoint = ?7, result = ?8, error_code = ?9,
-             error_message = ?10, finished_at = ?11
+             error_message = ?10, finished_at = ?11, holder = CASE WHEN ?12 THEN NULL ELSE holder END
          WHERE workspace_id = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -80,13 +81,14 @@ pub(super) fn update(db: &Connection, workspace: &WorkspaceId, job: &Job) -> Res
         code,
         message,
         job.finished_at.map(Moment),
+        job.state.is_final(),
     ])?;
     Ok(())
 }
 
 /// Moves a job's checkpoint within the transaction of the work it covers.
 pub(super) fn checkpoint(db: &Connection, workspace: i64, moved: &Checkpoint) -> Result<()> {
-    require_unfinished(db, workspace, moved.job)?;
+    require_token(db, workspace, moved.job, moved.token)?;
     db.prepare_cached(
         "UPDATE job SET phase = ?3, done = ?4, total = ?5, checkpoint = ?6 WHERE workspace_id = ?1 AND id = ?2",
     )?
@@ -101,16 +103,18 @@ pub(super) fn checkpoint(db: &Connection, workspace: i64, moved: &Checkpoint) ->
     Ok(())
 }
 
-fn require_unfinished(db: &Connection, workspace: i64, id: JobId) -> Result<()> {
-    let state = db
-        .prepare_cached("SELECT state FROM job WHERE workspace_id = ?1 AND id = ?2")?
-        .query_row(params![workspace, Id(id.0)], |row| row.get::<_, Word<JobState>>(0))
+/// The fence: only who has the newest token of a job that has not ended goes on.
+pub(super) fn require_token(db: &Connection, workspace: i64, id: JobId, token: u64) -> Result<()> {
+    let found = db
+        .prepare_cached("SELECT state, token FROM job WHERE workspace_id = ?1 AND id = ?2")?
+        .query_row(params![workspace, Id(id.0)], |row| {
+            let (Word(state), Unsigned(newest)) = (row.get::<_, Word<JobState>>(0)?, row.get(1)?);
+            Ok((state, newest))
+        })
         .optional()?;
-    match state {
+    match found {
         None => Err(StoreError::Missing("job")),
-        Some(Word(state)) if state.is_final() => {
-            Err(StoreError::Conflict("the job has ended; it does not change any more".into()))
-        }
+        Some((state, newest)) if state.is_final() || newest != token => Err(rules::job_is_not_yours(state)),
         Some(_) => Ok(()),
     }
 }
@@ -124,8 +128,8 @@ fn insert(db: &Connection, workspace: i64, job: &Job) -> Result<()> {
     let (code, message) = job.error.as_ref().map(|(code, message)| (code, message)).unzip();
     db.prepare_cached(
         "INSERT INTO job (workspace_id, id, kind, state, request, phase, done, total, checkpoint, result, error_code,
-             error_message, idempotency_key, created_at, finished_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             error_message, idempotency_key, created_at, finished_at, place, subject)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         workspace,
@@ -143,6 +147,8 @@ fn insert(db: &Connection, workspace: i64, job: &Job) -> Result<()> {
         job.idempotency_key,
         Moment(job.created_at),
         job.finished_at.map(Moment),
+        job.needs.place.map(Id),
+        job.needs.subject,
     ])?;
     Ok(())
 }
@@ -153,6 +159,9 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
     let [checkpoint, result] = [row.get(7)?, row.get(8)?].map(|json: Option<Json<_>>| json.map(|Json(value)| value));
     let error: (Option<String>, Option<String>) = (row.get(9)?, row.get(10)?);
     let (Moment(created_at), finished_at) = (row.get(12)?, row.get::<_, Option<Moment>>(13)?);
+    let (place, holder) = (row.get::<_, Option<Id>>(15)?, row.get::<_, Option<Id>>(18)?);
+    let (Unsigned(token), until) = (row.get(17)?, row.get::<_, Option<i64>>(19)?);
+    let is_held = holder.is_some() && until.is_some_and(|until| leases::now() < until);
     Ok(Job {
         id: JobId(id),
         kind,
@@ -165,5 +174,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         idempotency_key: row.get(11)?,
         created_at,
         finished_at: finished_at.map(|Moment(time)| time),
+        needs: JobNeeds { place: place.map(|Id(place)| place), subject: row.get(16)? },
+        lease: JobLease { token, is_held, cancel_asked: row.get(20)? },
     })
 }

@@ -1,9 +1,9 @@
 //! API keys, found by the SHA-256 of their secrets.
 
 use super::columns::{Id, Moment, Text};
-use super::workspaces;
+use super::{changes, workspaces};
 use crate::domain::{Key, KeyId, Scopes, Timestamp, WorkspaceId};
-use crate::store::{Result, StoreError};
+use crate::store::{Changed, Result, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(super) fn add(db: &Connection, key: &Key, secret_sha256: &[u8; 32]) -> Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn add(db: &Connection, key: &Key, secret_sha256: &[u8; 32]) -> Resul
         ])?;
     match added {
         0 => Err(StoreError::Conflict("a key with this id or this secret is there already".into())),
-        _ => Ok(()),
+        _ => changes::log(db, workspace, Changed::Keys),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn revoke(db: &Connection, workspace: &WorkspaceId, id: KeyId, now: T
     let revoked = db
         .prepare_cached("UPDATE api_key SET revoked_at = coalesce(revoked_at, ?3) WHERE workspace_id = ?1 AND id = ?2")?
         .execute(params![workspace, Id(id.0), Moment(now)])?;
-    if revoked == 0 { Err(StoreError::Missing("key")) } else { Ok(()) }
+    if revoked == 0 { Err(StoreError::Missing("key")) } else { changes::log(db, workspace, Changed::Keys) }
 }
 
 pub(super) fn any_live(db: &Connection) -> Result<bool> {

@@ -1,6 +1,7 @@
 //! [`Store`] on one SQLite file: a single process, a single writing thread, readers beside it.
 
 mod accounts;
+mod changes;
 mod columns;
 mod customers;
 mod erasure;
@@ -11,6 +12,7 @@ mod identity;
 mod items;
 mod jobs;
 mod keys;
+mod leases;
 mod members;
 mod opening;
 mod orders;
@@ -27,20 +29,22 @@ mod workspaces;
 mod writer;
 
 use super::{
-    Account, Appended, Checkpoint, Counts, Erased, MembersQuery, Result, ReviewVector, Store, StoredEvent, StoredOrder,
-    StoredRefund, StoredReview,
+    Account, Appended, Change, Checkpoint, Claim, Counts, Erased, Lease, MembersQuery, Publication, Result,
+    ReviewVector, Store, StoredEvent, StoredOrder, StoredRefund, StoredReview,
 };
 use crate::domain::{
-    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Segmentation,
-    SegmentationName, Timestamp, Told, Version, Workspace, WorkspaceId,
+    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Progress,
+    Segmentation, SegmentationName, Timestamp, Told, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
+use leases::OwnedPublication;
 use readers::Readers;
 use rusqlite::Connection;
 use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use writer::Writer;
 
 /// The embedded store: `clientele.db` in a data folder, and `clientele.lock` beside it for the one process that has it.
@@ -287,9 +291,8 @@ impl Store for SqliteStore {
     }
 
     async fn put_vectors(&self, workspace: &WorkspaceId, model: &str, vectors: &[(i64, Vec<f32>)]) -> Result<()> {
-        let size_bytes = vectors.iter().map(|(_, vector)| 32 + size_of_val(vector.as_slice())).sum();
         let (workspace, model, vectors) = (workspace.clone(), model.to_owned(), vectors.to_vec());
-        self.writer.write(size_bytes, move |db| vectors::put(db, &workspace, &model, &vectors)).await
+        self.writer.write(vectors_bytes(&vectors), move |db| vectors::put(db, &workspace, &model, &vectors)).await
     }
 
     async fn vectors(
@@ -319,7 +322,7 @@ impl Store for SqliteStore {
     }
 
     async fn publish(&self, workspace: &WorkspaceId, version: &Version, members: &[Membership]) -> Result<()> {
-        let size_bytes = size_of_val(members) + size_of_val(version.centroids.as_slice());
+        let size_bytes = version_bytes(version, members);
         let (workspace, version, members) = (workspace.clone(), version.clone(), members.to_vec());
         self.writer.write(size_bytes, move |db| versions::publish(db, &workspace, &version, &members)).await
     }
@@ -373,6 +376,54 @@ impl Store for SqliteStore {
     async fn unfinished_jobs(&self) -> Result<Vec<(WorkspaceId, Job)>> {
         self.read(jobs::unfinished).await
     }
+
+    async fn claim_job(&self, claim: &Claim<'_>) -> Result<Option<(WorkspaceId, Job)>> {
+        let Claim { holder, place, lasts, .. } = *claim;
+        let kinds = claim.kinds.to_vec();
+        self.write(move |db| leases::claim(db, &Claim { holder, kinds: &kinds, place, lasts })).await
+    }
+
+    async fn renew_lease(&self, lease: &Lease, progress: &Progress, lasts: Duration) -> Result<bool> {
+        let (lease, progress) = (lease.clone(), progress.clone());
+        self.write(move |db| leases::renew(db, &lease, &progress, lasts)).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        let lease = lease.clone();
+        self.write(move |db| leases::release(db, &lease)).await
+    }
+
+    async fn cancel_job(&self, workspace: &WorkspaceId, id: JobId, now: Timestamp) -> Result<Job> {
+        let workspace = workspace.clone();
+        self.write(move |db| leases::cancel(db, &workspace, id, now)).await
+    }
+
+    async fn put_vectors_as(&self, lease: &Lease, model: &str, vectors: &[(i64, Vec<f32>)]) -> Result<()> {
+        let (lease, model, vectors) = (lease.clone(), model.to_owned(), vectors.to_vec());
+        self.writer.write(vectors_bytes(&vectors), move |db| leases::put_vectors(db, &lease, &model, &vectors)).await
+    }
+
+    async fn publish_as(&self, workspace: &WorkspaceId, publication: &Publication<'_>) -> Result<()> {
+        let (workspace, owned) = (workspace.clone(), OwnedPublication::of(publication));
+        let size_bytes = version_bytes(publication.version, publication.members);
+        self.writer.write(size_bytes, move |db| leases::publish(db, &workspace, &owned.borrowed())).await
+    }
+
+    async fn last_change(&self) -> Result<u64> {
+        self.read(changes::last).await
+    }
+
+    async fn changes(&self, after: u64) -> Result<Vec<Change>> {
+        self.read(move |db| changes::after(db, after)).await
+    }
+}
+
+fn vectors_bytes(vectors: &[(i64, Vec<f32>)]) -> usize {
+    vectors.iter().map(|(_, vector)| 32 + size_of_val(vector.as_slice())).sum()
+}
+
+fn version_bytes(version: &Version, members: &[Membership]) -> usize {
+    size_of_val(members) + size_of_val(version.centroids.as_slice())
 }
 
 /// About what a fact takes in memory while it waits.

@@ -1,7 +1,7 @@
 //! How a store's file comes to be open: locked against a second process, looked at before it is touched, and made whole or
 //! not at all. A file that is not a sound store of ours is reported and stays byte for byte as it is.
 
-use super::schema;
+use super::{leases, schema};
 use crate::store::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -45,6 +45,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Opened, StoreError> {
     let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| refusal(&path, e.to_string()))?;
     schema::migrate(&mut writer)
         .map_err(|e| refusal(&path, format!("its schema cannot be brought up to date: {e}")))?;
+    leases::end_all(&writer).map_err(|e| refusal(&path, format!("its jobs cannot be taken over: {e}")))?;
     Ok(Opened { path, writer, lock })
 }
 

@@ -5,11 +5,12 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Marks a file as ours, in its header where `file` and other programs look: "Clnt" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x436c_6e74;
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/sqlite/0001_first_schema.sql"),
     include_str!("../migrations/sqlite/0002_identity_orders_items.sql"),
     include_str!("../migrations/sqlite/0003_suppression.sql"),
     include_str!("../migrations/sqlite/0004_settings.sql"),
+    include_str!("../migrations/sqlite/0005_leases.sql"),
 ];
 
 /// The schema that this program writes.

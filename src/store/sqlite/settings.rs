@@ -1,9 +1,9 @@
 //! A workspace's settings: JSON by name.
 
 use super::columns::Json;
-use super::workspaces;
+use super::{changes, workspaces};
 use crate::domain::WorkspaceId;
-use crate::store::Result;
+use crate::store::{Changed, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub(super) fn put(db: &Connection, workspace: &WorkspaceId, name: &str, value: &
          ON CONFLICT (workspace_id, name) DO UPDATE SET value = excluded.value",
     )?
     .execute(params![workspace, name, Json(value)])?;
-    Ok(())
+    changes::log(db, workspace, Changed::Settings)
 }
 
 pub(super) fn find_or_put(db: &Connection, workspace: &WorkspaceId, name: &str, value: &Value) -> Result<Value> {

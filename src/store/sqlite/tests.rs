@@ -1,9 +1,9 @@
 //! The contract on SQLite, and what is SQLite's alone: files that must not be opened, and a disk that is full.
 
 use super::{SqliteStore, opening, schema};
-use crate::domain::{Timestamp, WorkspaceId};
+use crate::domain::{JobKind, Timestamp, WorkspaceId};
 use crate::store::contract::{Place, contract_suite};
-use crate::store::{Store, StoreError};
+use crate::store::{Claim, Store, StoreError};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::fs;
@@ -151,6 +151,24 @@ async fn one_process_at_a_time_has_the_store() {
     store.ping().await.unwrap();
     drop(store);
     SqliteStore::open(dir.path()).unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_opens_the_store_waits_for_no_lease_of_a_process_that_died() {
+    let dir = used().await;
+    let workspace = WorkspaceId::parse("a").unwrap();
+    let lasts = std::time::Duration::from_secs(3_600);
+    let claim = Claim { holder: uuid::Uuid::nil(), kinds: &[JobKind::Import], place: None, lasts };
+    let store = SqliteStore::open(dir.path()).unwrap();
+    store.create_job(&workspace, &crate::store::contract::samples::job(1)).await.unwrap();
+    let (_, before) = store.claim_job(&claim).await.unwrap().unwrap();
+    assert_eq!(store.claim_job(&claim).await.unwrap(), None);
+    drop(store);
+    let store = SqliteStore::open(dir.path()).unwrap();
+    let refused = store.update_job(&workspace, &before).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let (_, after) = store.claim_job(&claim).await.unwrap().unwrap();
+    assert!(after.id == before.id && after.lease.token > before.lease.token);
 }
 
 #[tokio::test]

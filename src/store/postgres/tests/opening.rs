@@ -111,6 +111,7 @@ async fn every_table_belongs_to_a_workspace() {
         "account_member",
         "account_trait",
         "alias",
+        "change_counter",
         "clientele_schema",
         "customer_trait",
         "membership",
