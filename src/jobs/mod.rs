@@ -49,7 +49,11 @@ pub enum JobFailure {
 
 impl From<StoreError> for JobFailure {
     fn from(error: StoreError) -> Self {
-        let code = if matches!(error, StoreError::Unavailable(_)) { "store_unavailable" } else { "internal" };
+        let code = match error {
+            StoreError::Unavailable(_) => "store_unavailable",
+            StoreError::Full(_) => "store_full",
+            _ => "internal",
+        };
         Self::Failed { code: code.into(), detail: error.to_string() }
     }
 }
