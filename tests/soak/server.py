@@ -2,6 +2,8 @@
 
 import ctypes
 import http.client
+import importlib.machinery
+import importlib.util
 import json
 import mmap
 import os
@@ -17,7 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CLIENTELE = Path(os.environ.get("CLIENTELE_BIN", ROOT / "target/debug/clientele"))
-# Ten tensors of random numbers: a fit with it takes the way of any fit.
+POSTGRES = ROOT / "tools/postgres"
+# A model of random numbers: a fit with it takes the way of any fit.
 MODEL = ROOT / "tests/reference/tiny/bert"
 PATIENCE_S = 120
 
@@ -70,6 +73,9 @@ class Client:
             self.connection.close()
             self.connection = None
 
+    def __del__(self):
+        self.close()
+
 
 class Answer:
     def __init__(self, status, headers, body):
@@ -79,6 +85,14 @@ class Answer:
     def code(self):
         """The problem's code, where it is one."""
         return self.body.get("code") if isinstance(self.body, dict) else None
+
+
+def postgres_tool():
+    """`tools/postgres` as a module: where a server's files may lie, and whether there is a server at all."""
+    loader = importlib.machinery.SourceFileLoader("postgres_tool", str(POSTGRES))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
 
 
 class Sqlite:
@@ -109,19 +123,18 @@ class Postgres:
     name = "postgres"
 
     def __init__(self, folder):
-        # Not below a private folder: the server runs as another user where this is root.
-        shared = ROOT / "target" / "postgres"
-        shared.mkdir(parents=True, exist_ok=True)
-        reachable = os.geteuid() != 0 or str(ROOT).count("/root") == 0
-        self.outer = Path(tempfile.mkdtemp(prefix="soak-", dir=shared if reachable else None))
-        self.outer.chmod(0o755)
-        self.folder = self.outer / "server"
+        self.temporary = postgres_tool().temporary_folder()
+        self.folder = self.temporary.__enter__() / "server"
         self.url = self.tool("start", self.folder).stdout.strip()
         self.environment = {"CLIENTELE_STORE": self.url}
 
     @staticmethod
+    def is_there():
+        return postgres_tool().binaries() is not None
+
+    @staticmethod
     def tool(*arguments):
-        return subprocess.run([ROOT / "tools/postgres", *arguments], check=True, text=True, stdout=subprocess.PIPE)
+        return subprocess.run([POSTGRES, *arguments], check=True, text=True, stdout=subprocess.PIPE)
 
     def execute(self, sql):
         done = subprocess.run(["psql", self.url, "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql], check=True, text=True, capture_output=True)
@@ -129,7 +142,7 @@ class Postgres:
 
     def stop(self):
         self.tool("stop", self.folder, "immediate")
-        shutil.rmtree(self.outer, ignore_errors=True)
+        self.temporary.__exit__(None, None, None)
 
 
 STORES = {store.name: store for store in (Sqlite, Postgres)}

@@ -8,6 +8,7 @@ of a machine interleave does not. Ends with 1 when anything is missing, was neve
 import argparse
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from random import Random
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from checker import KINDS as FINDINGS
 from checker import Finding, check, check_counts
 from facts import customers_of, observed, observed_item
-from server import STORES, Gone, Server
+from server import STORES, Gone, Postgres, Server
 from work import KINDS
 from writers import Crowd
 
@@ -51,6 +52,8 @@ class Soak:
         self.until_the_kill(job, n_batches, pause)
         self.server.kill()
         self.crowd.end()
+        if job:
+            self.asking.join()
         self.kills[kind.__name__.lower() if kind else "writing"] += 1
         if again:
             self.killed_while_it_takes_up(pause)
@@ -71,14 +74,26 @@ class Soak:
         return kind if kind is None or kind.__name__ != "Erase" or self.who_can_be_erased() else None
 
     def until_the_kill(self, job, n_batches, pause):
-        target, client = self.crowd.n_acknowledged() + n_batches, self.server.client()
+        """The moment: so many batches later, or somewhere between the first byte of the request for a job and its end."""
+        target = self.crowd.n_acknowledged() + n_batches
         if job:
-            job.begin(client)
-            time.sleep(pause * job.seconds)
+            self.asking = threading.Thread(target=self.ask_for, args=(job,), daemon=True)
+            self.asking.start()
+            # Early more often than late: that is where a job is half accepted.
+            time.sleep(pause * pause * job.seconds)
         while job is None and self.crowd.n_acknowledged() < target:
             if not any(thread.is_alive() for thread in self.crowd.threads):
                 raise AssertionError(f"the service went away by itself:\n{''.join(self.server.said[-20:])}")
             time.sleep(0.001)
+
+    def ask_for(self, job):
+        client = self.server.client()
+        try:
+            job.begin(client)
+        except Gone:
+            pass
+        except AssertionError as error:
+            self.findings.append(Finding("job", str(error)))
         client.close()
 
     def killed_while_it_takes_up(self, pause):
@@ -199,14 +214,10 @@ def run(store, seed, seconds):
         server.stop()
 
 
-def has_postgres():
-    return Path("/usr/lib/postgresql").exists() or any((Path(place) / "initdb").exists() for place in os.get_exec_path())
-
-
 def stores(asked):
     if asked != "both":
         return [asked]
-    if has_postgres() or os.environ.get("CI") == "true":
+    if Postgres.is_there() or os.environ.get("CI") == "true":
         return list(STORES)
     print("soak: there is no PostgreSQL; its half is skipped")
     return ["sqlite"]

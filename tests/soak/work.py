@@ -114,7 +114,7 @@ class Fit(Job):
 class Erase(Job):
     """A customer is there whole or gone whole; the proof counts what was there; what comes later is not kept."""
 
-    seconds = 0.2
+    seconds = 0.15
 
     def __init__(self, soak, number):
         super().__init__(soak, number)
@@ -141,6 +141,7 @@ class Erase(Job):
         elif self.id is None:
             findings += self.whole_or_gone(client)
             if self.ask(client) == 404:
+                self.soak.quiet(client)
                 self.id = self.proof(client)
         if self.id is None:
             self.soak.n_unproven += 1
