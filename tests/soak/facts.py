@@ -48,6 +48,8 @@ def batch(seed, writer, number):
     maker = Maker(chance, f"{writer}-{number}", customers_of(writer, number // BATCHES_IN_EPOCH), number)
     n = chance.randint(1, 60)
     if route == REVIEWS:
+        # Fewer: each is embedded in a fit, and fits are to be killed often rather than to last.
+        n = min(n, 12)
         return Batch(route, {"reviews": [maker.review(i) for i in range(n)]}, maker.facts, n)
     if route == ITEMS:
         return Batch(route, {"items": [maker.item(i) for i in range(n)]}, maker.facts, n)
@@ -73,7 +75,7 @@ class Maker:
 
     def calls(self, i):
         kinds = [self.track, self.page, self.identify, self.group, self.order, self.refund, self.told_review, self.alias]
-        make = self.chance.choices(kinds, [10, 4, 3, 1, 3, 1, 2, 1])[0]
+        make = self.chance.choices(kinds, [10, 4, 3, 1, 3, 1, 1, 1])[0]
         return make(f"{self.tag}-{i}", self.chance.choice(self.customers), self.time(i))
 
     def event(self, id, customer, time, call, kept=None, under=None):

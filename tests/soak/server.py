@@ -22,7 +22,7 @@ CLIENTELE = Path(os.environ.get("CLIENTELE_BIN", ROOT / "target/debug/clientele"
 POSTGRES = ROOT / "tools/postgres"
 # A model of random numbers: a fit with it takes the way of any fit.
 MODEL = ROOT / "tests/reference/tiny/bert"
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 class Gone(Exception):
