@@ -220,7 +220,7 @@ class Table:
 
 
 def measure_ingest(store, arguments, table):
-    server = Server(store)
+    server = Server(store, can_break=False)
     try:
         folder = server.folder
         raw = round(raw_fsyncs_per_s(folder), 1)
@@ -242,7 +242,7 @@ def measure_ingest(store, arguments, table):
 
 
 def measure_open(store, arguments, table):
-    server = Server(store)
+    server = Server(store, can_break=False)
     try:
         begun = time.perf_counter()
         grow(server, arguments.customers, arguments.open_events)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 from random import Random
 
 # Batches in a row that tell of the same customers; then come new ones, so that no customer grows without end.
-BATCHES_IN_EPOCH = 20
-CUSTOMERS_IN_EPOCH = 6
+BATCHES_IN_EPOCH = 10
+CUSTOMERS_IN_EPOCH = 4
 # Letters alone: a number might be taken for personal data and not be kept as it was said.
 WORDS = "amber basil cedar dune ember fjord grove hazel iris jade kelp lotus maple nectar olive pearl quartz reed sage thyme".split()
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -174,7 +174,8 @@ class Faults:
 class Server:
     """The service over a folder of its own. It is without keys, so it answers on loopback only and to everyone there."""
 
-    def __init__(self, store="sqlite", folder=None, arguments=()):
+    def __init__(self, store="sqlite", folder=None, arguments=(), can_break=True):
+        """`can_break`: with the library under it that makes faults; a benchmark is without."""
         self.temporary = None if folder else tempfile.TemporaryDirectory(prefix="clientele-soak-")
         self.folder = Path(folder or self.temporary.name)
         self.store = STORES[store](self.folder)
@@ -185,7 +186,7 @@ class Server:
             (models / "tiny").symlink_to(MODEL)
         self.data = self.folder / "data"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CLIENTELE_")}
-        self.environment = clean | self.store.environment | self.faults.environment
+        self.environment = clean | self.store.environment | (self.faults.environment if can_break else {})
         self.arguments = [*arguments, "--offline", "--models-dir", models]
         self.address = "127.0.0.1:0"
         self.process = None

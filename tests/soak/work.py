@@ -187,5 +187,5 @@ class Erase(Job):
         return []
 
 
-KINDS = [Import, Fit, Erase]
+KINDS = [Import, Erase, Fit]
 
