@@ -45,6 +45,11 @@ pub(super) fn open(data_dir: &Path) -> Result<Opened, StoreError> {
     let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| refusal(&path, e.to_string()))?;
     schema::migrate(&mut writer)
         .map_err(|e| refusal(&path, format!("its schema cannot be brought up to date: {e}")))?;
+    // A process that was killed after an erasure did not come to empty its log. Without room it cannot be done now; reads go on then.
+    let emptied = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    if let Err(error) = emptied.map_err(StoreError::from) {
+        tracing::warn!(%error, "the store's log could not be emptied at the start");
+    }
     Ok(Opened { path, writer, lock })
 }
 
