@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients bench-segments bench-embedding bench-embed bench-cluster bench-lookup bench-redaction clean
+.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients soak soak-minute bench-store bench-segments bench-embedding bench-embed bench-cluster bench-lookup bench-redaction clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,7 +42,7 @@ web/node_modules/.installed: web/package-lock.json
 	cd web && $(NPM) ci --no-audit --no-fund
 	touch $@
 
-test: web check models unit clients doc ## Everything CI checks: format, lints, console, all tests, docs
+test: web check models unit clients soak-minute doc ## Everything CI checks: format, lints, console, all tests, docs
 	@echo "make test: all checks passed"
 
 check: fmt lint cuda-types deny ## Format, lints, the types of the GPU code, the console's own checks, licences
@@ -103,6 +103,18 @@ tests/clients/node/node_modules/.installed: tests/clients/node/package-lock.json
 	cd tests/clients/node && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# The service killed again and again while clients write and jobs run; what it acknowledged has to be there, once. SOAK_ARGS: --seconds
+# 600, --seed 7, --store sqlite; --help lists them.
+soak: web ## An hour of kills while everybody writes: nothing lost, nothing twice (SOAK_ARGS)
+	$(CARGO) build --locked
+	$(PYTHON) tests/soak/soak.py $(SOAK_ARGS)
+
+# The same for less than a minute, and what it stands on: that its checks can fail; a full disk, a clock that jumps, answers that get lost.
+soak-minute: models
+	$(PYTHON) tests/soak/test_checker.py
+	$(PYTHON) tests/soak/test_faults.py
+	$(PYTHON) tests/soak/soak.py --seconds 45
+
 doc: web
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
 
@@ -125,6 +137,10 @@ bench-embed: web .venv-bench-embed/.installed ## Embedding speed and agreement b
 bench-cluster: web .venv-bench-cluster/.installed ## k-means beside scikit-learn-intelex, scikit-learn, faiss and fastkmeans
 	$(CARGO) build --release --locked --example cluster_worker --example peak
 	.venv-bench-cluster/bin/python benches/cluster/bench.py $(BENCH_ARGS)
+
+# BENCH_ARGS: --store sqlite, --events 100000, --customers 10000 --open-events 100000 for a quick look.
+bench-store: build ## Durable events/s of both stores beside raw syncs and plain INSERTs; memory; seconds to open 10 million events
+	$(PYTHON) benches/store.py $(BENCH_ARGS)
 
 bench-lookup: build ## Look-up latency at 200 requests/s with a fit running
 	$(PYTHON) benches/lookup.py

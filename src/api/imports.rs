@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Deserialize;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -182,7 +183,9 @@ pub fn idempotency_key(headers: &HeaderMap) -> ApiResult<Option<String>> {
 async fn receive(path: &Path, body: Body, limit: u64) -> ApiResult<u64> {
     let unwritable = |error: std::io::Error| {
         tracing::error!(%error, "an upload could not be written");
-        ApiError::new(Code::StoreUnavailable, "the upload could not be written; nothing was imported")
+        let has_no_room = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let code = if has_no_room { Code::StoreFull } else { Code::StoreUnavailable };
+        ApiError::new(code, "the upload could not be written; nothing was imported")
     };
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -212,7 +215,7 @@ async fn receive(path: &Path, body: Body, limit: u64) -> ApiResult<u64> {
 
 async fn discard(path: &Path) {
     if let Err(error) = tokio::fs::remove_file(path).await
-        && error.kind() != std::io::ErrorKind::NotFound
+        && error.kind() != ErrorKind::NotFound
     {
         tracing::warn!(%error, "an upload that is not needed could not be removed");
     }

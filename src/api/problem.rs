@@ -38,6 +38,7 @@ pub enum Code {
     Busy,
     DeadlinePassed,
     StoreUnavailable,
+    StoreFull,
     Internal,
 }
 
@@ -83,6 +84,7 @@ pub const TABLE: &[(Code, &str, StatusCode, &str)] = &[
         "The answer was not there by the request's deadline",
     ),
     (Code::StoreUnavailable, "store_unavailable", StatusCode::SERVICE_UNAVAILABLE, "The store does not answer"),
+    (Code::StoreFull, "store_full", StatusCode::INSUFFICIENT_STORAGE, "The store has no room"),
     (Code::Internal, "internal", StatusCode::INTERNAL_SERVER_ERROR, "Something broke"),
 ];
 
@@ -142,7 +144,12 @@ pub type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        let retry_after_s = matches!(code, Code::Busy | Code::StoreUnavailable).then_some(1);
+        let retry_after_s = match code {
+            Code::Busy | Code::StoreUnavailable => Some(1),
+            // Somebody has to make room.
+            Code::StoreFull => Some(10),
+            _ => None,
+        };
         Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s }
     }
 
@@ -193,6 +200,7 @@ impl From<StoreError> for ApiError {
             StoreError::Unavailable(_) => {
                 Self::new(Code::StoreUnavailable, "the store does not answer; nothing was written")
             }
+            StoreError::Full(_) => Self::new(Code::StoreFull, "the store has no room; nothing was written"),
             StoreError::Open { .. } | StoreError::InUse { .. } | StoreError::TooNew { .. } | StoreError::Corrupt(_) => {
                 tracing::error!(%error, "the store failed");
                 Self::new(Code::Internal, "the store failed; the service's log says how")

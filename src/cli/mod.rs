@@ -138,7 +138,8 @@ impl<E: Into<anyhow::Error>> From<E> for CliError {
     fn from(error: E) -> Self {
         let error = error.into();
         match error.downcast_ref::<crate::store::StoreError>() {
-            Some(crate::store::StoreError::Unavailable(_)) | None => Self::Broken(error),
+            Some(why) if why.may_pass() => Self::Broken(error),
+            None => Self::Broken(error),
             Some(_) => Self::User(format!("{error:#}")),
         }
     }

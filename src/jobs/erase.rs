@@ -47,7 +47,7 @@ impl EraseWork {
         for _ in 1..TRIES {
             context.check()?;
             match self.store.sweep().await {
-                Err(StoreError::Unavailable(_)) => tokio::time::sleep(PAUSE).await,
+                Err(error) if error.may_pass() => tokio::time::sleep(PAUSE).await,
                 swept => return swept.map_err(failed),
             }
         }

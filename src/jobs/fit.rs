@@ -60,9 +60,9 @@ impl Work for FitWork {
         let reporter = Arc::new(JobReporter(Arc::clone(&context)));
         match self.0.fit(&context.lease(), &request.segmentation, &definition, reporter).await {
             Ok(report) => serde_json::to_value(report).map_err(|error| broken(&error)),
-            Err(SegmentError::Store(error @ (StoreError::Unavailable(_) | StoreError::Conflict(_)))) => {
-                Err(error.into())
-            }
+            Err(SegmentError::Store(
+                error @ (StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::Conflict(_)),
+            )) => Err(error.into()),
             Err(SegmentError::Cancelled) => Err(context.check().err().unwrap_or(JobFailure::Cancelled)),
             Err(error) => Err(JobFailure::Failed { code: error.word().into(), detail: error.to_string() }),
         }

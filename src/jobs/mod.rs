@@ -65,7 +65,7 @@ pub enum JobFailure {
 impl From<StoreError> for JobFailure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(why) => Self::StoreAway(why),
+            StoreError::Unavailable(why) | StoreError::Full(why) => Self::StoreAway(why),
             StoreError::Conflict(why) => Self::Refused(why),
             error => Self::Failed { code: "internal".into(), detail: error.to_string() },
         }

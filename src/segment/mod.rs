@@ -51,6 +51,7 @@ impl SegmentError {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Store(StoreError::Unavailable(_)) => "store_unavailable",
+            Self::Store(StoreError::Full(_)) => "store_full",
             Self::Store(StoreError::Conflict(_)) | Self::Cancelled => "conflict",
             Self::Store(StoreError::Missing(_)) => "not_found",
             Self::Embed(EmbedError::Unknown { .. }) => "unknown_model",

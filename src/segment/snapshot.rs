@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Members read from the store at a time.
 const PAGE: usize = 10_000;
+/// Members that room is made for at once: what a version says of itself may be damaged.
+const MOST_AT_ONCE: usize = 4_000_000;
 
 /// A customer's place, packed: a million of them fit in memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,7 +39,14 @@ pub struct LiveVersion {
 
 impl LiveVersion {
     pub fn new(version: Version, members: impl IntoIterator<Item = Membership>) -> Self {
-        let members = members.into_iter().map(|m| {
+        let map = map::positions(&version.centroids, version.segments.len());
+        let mut live = Self { members: HashMap::new(), map, version };
+        live.extend(members);
+        live
+    }
+
+    fn extend(&mut self, members: impl IntoIterator<Item = Membership>) {
+        self.members.extend(members.into_iter().map(|m| {
             let placed = Placed {
                 segment: m.segment,
                 confidence: m.confidence as f32,
@@ -47,9 +56,7 @@ impl LiveVersion {
                 reason: m.reason,
             };
             (m.customer, placed)
-        });
-        let map = map::positions(&version.centroids, version.segments.len());
-        Self { members: members.collect(), map, version }
+        }));
     }
 
     /// The same without some customers, and without what they are quoted with.
@@ -195,15 +202,19 @@ async fn read_version(
     let version = store.version(workspace, name, number).await?;
     let version =
         version.ok_or_else(|| StoreError::Corrupt(format!("the live version {number} of {name} is not there")))?;
-    let mut members: Vec<Membership> = Vec::new();
+    let mut live = LiveVersion::new(version, []);
+    // At once, and page by page: a start with a million members neither grows the map twenty times nor holds them twice.
+    let n_members = usize::try_from(live.version.n_customers).unwrap_or(0);
+    live.members.reserve(n_members.min(MOST_AT_ONCE));
+    let mut after: Option<CustomerId> = None;
     loop {
-        let after = members.last().map(|member| member.customer.clone());
         let query = MembersQuery { segment: None, after: after.as_ref(), limit: PAGE };
         let page = store.members(workspace, name, number, query).await?;
-        let last = page.len() < PAGE;
-        members.extend(page);
-        if last {
-            return Ok(LiveVersion::new(version, members));
+        let is_last = page.len() < PAGE;
+        after = page.last().map(|member| member.customer.clone());
+        live.extend(page);
+        if is_last {
+            return Ok(live);
         }
     }
 }

@@ -40,6 +40,9 @@ pub enum StoreError {
     /// The work did not reach the disk or cannot be known to have; nothing of it was acknowledged. Worth another try.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// There is no room on the store's disk; nothing of the work was written. Reads go on, and writes do when there is room again.
+    #[error("the store has no room: {0}")]
+    Full(String),
     /// What was read back is not what this program writes.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
@@ -49,6 +52,13 @@ pub enum StoreError {
     /// The work contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+}
+
+impl StoreError {
+    /// Whether the same work may succeed later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
 }
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -106,7 +106,7 @@ fn openai(error: &ApiError) -> OpenAiError {
 fn tei_type(code: Code) -> &'static str {
     match code {
         Code::Busy | Code::DeadlinePassed => "Overloaded",
-        Code::StoreUnavailable => "Unhealthy",
+        Code::StoreUnavailable | Code::StoreFull => "Unhealthy",
         Code::UnknownModel | Code::BadModel | Code::ModelFailed | Code::Internal => "Backend",
         _ => "Validation",
     }

@@ -132,7 +132,7 @@ impl Connection {
     /// The work came to its end, well or not: the connection may serve another. After an outage it may not: that it is gone would
     /// be seen by the next one only.
     pub fn give_back<T>(mut self, outcome: &Result<T>) {
-        self.is_at_rest = !matches!(outcome, Err(StoreError::Unavailable(_)));
+        self.is_at_rest = !matches!(outcome, Err(error) if error.may_pass());
     }
 }
 

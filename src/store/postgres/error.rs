@@ -45,7 +45,9 @@ fn by_code(refused: &DbError) -> StoreError {
         code if *code == SqlState::DATA_CORRUPTED || *code == SqlState::INDEX_CORRUPTED => StoreError::Corrupt(why),
         // Class 23: the row contradicts a constraint.
         code if code.code().starts_with("23") => StoreError::Conflict(why),
-        // Disk full, shutting down, a deadlock, a time limit: the same work may succeed later.
+        // 53100: it has no room, or no more than an operator's limit.
+        code if *code == SqlState::DISK_FULL => StoreError::Full(why),
+        // Shutting down, a deadlock, a time limit: the same work may succeed later.
         _ => StoreError::Unavailable(why),
     }
 }

@@ -23,7 +23,8 @@ fn by_code(failure: ffi::Error, message: Option<String>) -> StoreError {
     match failure.code {
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Corrupt(why),
         ErrorCode::ConstraintViolation => StoreError::Conflict(why),
-        // Disk full, I/O errors, a lock held by another program, no memory: the same work may succeed later.
+        ErrorCode::DiskFull => StoreError::Full(why),
+        // I/O errors, a lock held by another program, no memory: the same work may succeed later.
         _ => StoreError::Unavailable(why),
     }
 }
@@ -35,7 +36,8 @@ mod tests {
     #[test]
     fn what_may_pass_is_unavailable_and_what_will_not_is_corrupt() {
         let told = |code| StoreError::from(Error::SqliteFailure(ffi::Error::new(code), None));
-        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR, ffi::SQLITE_BUSY, ffi::SQLITE_NOMEM, ffi::SQLITE_CANTOPEN] {
+        assert!(matches!(told(ffi::SQLITE_FULL), StoreError::Full(_)));
+        for code in [ffi::SQLITE_IOERR, ffi::SQLITE_BUSY, ffi::SQLITE_NOMEM, ffi::SQLITE_CANTOPEN] {
             assert!(matches!(told(code), StoreError::Unavailable(_)), "{code}");
         }
         for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB] {

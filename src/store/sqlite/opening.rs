@@ -45,7 +45,19 @@ pub(super) fn open(data_dir: &Path) -> Result<Opened, StoreError> {
     let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| refusal(&path, e.to_string()))?;
     schema::migrate(&mut writer)
         .map_err(|e| refusal(&path, format!("its schema cannot be brought up to date: {e}")))?;
-    leases::end_all(&writer).map_err(|e| refusal(&path, format!("its jobs cannot be taken over: {e}")))?;
+    // A process that was killed after an erasure did not come to empty its log, and may have left jobs in its hands. Without room
+    // neither can be mended now; reads go on then, and a lease ends by itself.
+    let emptied = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    if let Err(error) = emptied.map_err(StoreError::from) {
+        tracing::warn!(%error, "the store's log could not be emptied at the start");
+    }
+    match leases::end_all(&writer).map_err(StoreError::from) {
+        Ok(()) => {}
+        Err(error @ StoreError::Full(_)) => {
+            tracing::warn!(%error, "the jobs of the last process wait for their leases' end")
+        }
+        Err(error) => return Err(refusal(&path, format!("its jobs cannot be taken over: {error}"))),
+    }
     Ok(Opened { path, writer, lock })
 }
 

@@ -212,3 +212,19 @@ fn a_connection_is_as_durable_as_the_contract_says() {
     let reader = opening::connect_reader(&opened.path).unwrap();
     assert!(reader.execute("DELETE FROM workspace", []).is_err(), "a reader can write");
 }
+
+#[tokio::test]
+async fn a_start_empties_the_log_that_a_killed_process_left() {
+    let (before, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = SqliteStore::open(before.path()).unwrap();
+    let workspace = WorkspaceId::parse("shop").unwrap();
+    store.create_workspace(&workspace, Timestamp::UNIX_EPOCH).await.unwrap();
+    for name in ["clientele.db", "clientele.db-wal"] {
+        std::fs::copy(before.path().join(name), after.path().join(name)).unwrap();
+    }
+    let log = after.path().join("clientele.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 0);
+    let store = SqliteStore::open(after.path()).unwrap();
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+    assert_eq!(store.workspaces().await.unwrap().len(), 1);
+}

@@ -88,8 +88,10 @@ trait Request: Send {
     fn size_bytes(&self) -> usize;
     /// Does the work; whether it shall stay.
     fn run(&mut self, connection: &Connection) -> bool;
+    /// Why it failed, where that is the disk's fault and so that of all who share the commit.
+    fn failure(&self) -> Option<StoreError>;
     /// Takes a success back; a request that failed by itself keeps its own error.
-    fn refuse(&mut self, why: &str);
+    fn refuse(&mut self, why: &StoreError);
     fn answer(self: Box<Self>);
 }
 
@@ -118,9 +120,13 @@ where
         self.outcome.is_ok()
     }
 
-    fn refuse(&mut self, why: &str) {
+    fn failure(&self) -> Option<StoreError> {
+        self.outcome.as_ref().err().filter(|error| error.may_pass()).map(shared)
+    }
+
+    fn refuse(&mut self, why: &StoreError) {
         if self.outcome.is_ok() || self.work.is_some() {
-            self.outcome = Err(StoreError::Unavailable(why.into()));
+            self.outcome = Err(shared(why));
         }
     }
 
@@ -155,8 +161,7 @@ fn work_through(mut connection: Connection, mut waiting: mpsc::UnboundedReceiver
                 Err(_) => break,
             }
         }
-        if let Err(e) = commit(&mut connection, &mut group) {
-            let why = e.to_string();
+        if let Err(why) = commit(&mut connection, &mut group) {
             group.iter_mut().for_each(|request| request.refuse(&why));
         }
         group.into_iter().for_each(Request::answer);
@@ -171,22 +176,29 @@ fn empty_log(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// What became of one, as the others who shared its commit are told it: to them it is worth another try in any case.
+fn shared(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Full(why) => StoreError::Full(why.clone()),
+        StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
 /// An error means that nothing of the group is there.
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Request>]) -> rusqlite::Result<()> {
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Request>]) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for request in group {
         transaction.execute_batch("SAVEPOINT request")?;
         let stays = request.run(&transaction);
         if transaction.is_autocommit() {
-            // SQLite itself rolls everything back after some failures, the neighbours' work too.
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
-                Some("the transaction was lost with a request that shared it".into()),
-            ));
+            // SQLite itself rolls everything back after some failures (a full disk), the neighbours' work too.
+            let lost = || StoreError::Unavailable("the transaction was lost with a request that shared it".into());
+            return Err(request.failure().unwrap_or_else(lost));
         }
         transaction.execute_batch(if stays { "RELEASE request" } else { "ROLLBACK TO request; RELEASE request" })?;
     }
-    transaction.commit()
+    Ok(transaction.commit()?)
 }
 
 #[cfg(test)]
@@ -318,8 +330,8 @@ mod tests {
         assert_eq!(rows(&dir), [3]);
     }
 
-    #[tokio::test]
-    async fn a_full_disk_is_unavailable_and_passes() {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_disk_is_told_as_such_to_all_who_shared_the_commit_and_passes() {
         let (dir, writer) = started();
         let limit_pages = |n_pages: i64| {
             move |db: &Connection| {
@@ -333,7 +345,9 @@ mod tests {
             Ok(())
         };
         writer.write(0, limit_pages(20)).await.unwrap();
-        assert!(unavailable(&writer.write(0, large).await));
+        let work: Vec<Work> = vec![Box::new(insert(2)), Box::new(large), Box::new(insert(3))];
+        let outcomes = as_one_group(&writer, work).await;
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Full(_)))), "{outcomes:?}");
         assert_eq!(rows(&dir), [0; 0]);
         writer.write(0, limit_pages(1_000_000)).await.unwrap();
         writer.write(0, large).await.unwrap();

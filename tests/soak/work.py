@@ -1,0 +1,191 @@
+"""The kinds of long work that the service is killed in. A new kind of job is one more class here, and its place in KINDS.
+
+Each has `begin`, which asks for the job as a client would, and may find the service gone at any call; and `end`, which is called once the
+service stands again: it asks again where no answer came, waits for the job to end, and says what is wrong with its result.
+"""
+
+import json
+import time
+from random import Random
+
+from checker import Expected, Finding, check
+from facts import Maker, batch, observed, sha256
+from server import PATIENCE_S
+
+
+class Job:
+    # How long it takes on an idle machine, about: kills come within this time of its acceptance.
+    seconds = 1.0
+
+    def __init__(self, soak, number):
+        self.soak, self.number = soak, number
+        self.chance = Random(f"{soak.seed}/{type(self).__name__}/{number}")
+        self.id = None
+
+    def finished(self, client):
+        """The job at its end."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            job = client.get(f"/v1/jobs/{self.id}")
+            if job["finished_at"]:
+                return job
+            time.sleep(0.02)
+        raise AssertionError(f"{type(self).__name__} {self.id} does not end: {job}")
+
+    def result(self, client, findings):
+        """The result; a job that failed or does not exist is a finding."""
+        job = self.finished(client)
+        if job["state"] != "succeeded":
+            findings.append(Finding("job", f"{type(self).__name__} {self.id} ended {job['state']}: {job['error']}"))
+            return None
+        return job["result"]
+
+
+class Import(Job):
+    """A file of every kind of call, sent with an idempotency key: accepted once, however often it is sent."""
+
+    rows, seconds = 1_500, 1.5
+
+    def __init__(self, soak, number):
+        super().__init__(soak, number)
+        tag = f"import-{number}"
+        maker = Maker(self.chance, tag, [f"{tag}-{i}" for i in range(8)], number)
+        calls = [call for i in range(self.rows) for call in maker.calls(i)]
+        self.facts, self.customers, self.n = maker.facts, maker.customers, len(calls)
+        self.file = "".join(json.dumps(call) + "\n" for call in calls).encode()
+
+    def begin(self, client):
+        headers = {"idempotency-key": f"soak-{self.number}", "content-type": "application/octet-stream"}
+        answer = client.call("POST", "/v1/imports?kind=events&format=ndjson", self.file, headers)
+        if answer.status != 202:
+            raise AssertionError(f"the import was answered {answer.status} {answer.body}")
+        self.id = answer.body["id"]
+
+    def end(self, client):
+        findings, before = [], self.id
+        self.begin(client)
+        if before not in (None, self.id):
+            findings.append(Finding("job", f"the import {before} is another with the same key: {self.id}"))
+        result = self.result(client, findings)
+        if result and (result["rows"], result["rejected"]) != (self.n, 0):
+            findings.append(Finding("job", f"{self.n} rows were imported as {result}"))
+        self.soak.imported.update(dict.fromkeys(self.customers, self))
+        return findings + self.check(client)
+
+    def check(self, client):
+        found = [fact for customer in self.customers for fact in self.soak.facts_of(client, customer)]
+        return check(Expected(self.facts), found)
+
+
+class Fit(Job):
+    """Embedding, clustering and publishing: versions are whole, one is live, and its members are those it counts."""
+
+    seconds = 2.0
+    path = "/v1/segmentations/soak"
+
+    def begin(self, client):
+        answer = client.call("POST", f"{self.path}/fit", {"model": "tiny", "k": 3})
+        if answer.status != 202:
+            raise AssertionError(f"the fit was answered {answer.status} {answer.body}")
+        self.id = answer.body["id"]
+
+    def end(self, client):
+        findings = []
+        if self.id is None:
+            self.begin(client)
+        result = self.result(client, findings)
+        return findings + (self.check_versions(client) if result else [])
+
+    def check_versions(self, client):
+        versions = list(client.pages(f"{self.path}/versions"))
+        numbers = sorted(version["version"] for version in versions)
+        live = [version for version in versions if version["state"] == "live"]
+        findings = []
+        if numbers != list(range(1, len(numbers) + 1)) or len(live) != 1:
+            findings.append(Finding("job", f"versions {numbers}, of which live {[version['version'] for version in live]}"))
+            return findings
+        members = [member["customer_id"] for member in client.pages(f"{self.path}/members")]
+        if len(set(members)) != len(members) or len(members) != live[0]["n_customers"]:
+            what = f"version {live[0]['version']} of {live[0]['n_customers']} customers has {len(members)} members, {len(set(members))} of them different"
+            findings.append(Finding("job", what))
+        return findings
+
+
+class Erase(Job):
+    """A customer is there whole or gone whole; the proof counts what was there; what comes later is not kept."""
+
+    seconds = 0.15
+
+    def __init__(self, soak, number):
+        super().__init__(soak, number)
+        self.writer, self.customer = soak.whom_to_erase(self.chance)
+        self.before = None
+
+    def begin(self, client):
+        self.before = client.get(f"/v1/customers/{self.customer}/export")
+        self.soak.erased.add(self.customer)
+        self.ask(client)
+
+    def ask(self, client):
+        answer = client.call("DELETE", f"/v1/customers/{self.customer}")
+        if answer.status == 202:
+            self.id = answer.body["id"]
+        elif answer.status != 404:
+            raise AssertionError(f"the erasure was answered {answer.status} {answer.body}")
+        return answer.status
+
+    def end(self, client):
+        findings = []
+        if self.before is None:
+            self.begin(client)
+        elif self.id is None:
+            findings += self.whole_or_gone(client)
+            if self.ask(client) == 404:
+                self.soak.quiet(client)
+                self.id = self.proof(client)
+        if self.id is None:
+            self.soak.n_unproven += 1
+        elif result := self.result(client, findings):
+            findings += self.check_proof(result)
+        return findings + self.check_gone(client) + self.check_suppressed(client)
+
+    def whole_or_gone(self, client):
+        """Before it is asked for again."""
+        answer = client.call("GET", f"/v1/customers/{self.customer}/export")
+        if answer.status == 404:
+            return []
+        facts = lambda export: sorted(map(repr, observed(export)))
+        return [] if facts(answer.body) == facts(self.before) else [Finding("torn", f"{self.customer} is half erased")]
+
+    def proof(self, client):
+        """The erasure's job, found by the hash of the id, where the service died before it told the job's number."""
+        for job in client.pages("/v1/jobs"):
+            if job["kind"] == "erase" and (job["result"] or {}).get("customer_sha256") == sha256(self.customer):
+                return job["id"]
+        return None
+
+    def check_proof(self, result):
+        told = {name: len(self.before[name]) for name in ("events", "reviews", "orders", "refunds")}
+        told["ids"] = 1 + len(self.before["customer"]["aliases"])
+        removed = {name: result["removed"][name] for name in told}
+        if (removed, result["customer_sha256"]) == (told, sha256(self.customer)):
+            return []
+        return [Finding("job", f"the erasure of {self.customer} removed {removed}; there were {told}")]
+
+    def check_gone(self, client):
+        ids = [self.customer, *self.before["customer"]["aliases"]]
+        there = [id for id in ids if client.call("GET", f"/v1/customers/{id}").status != 404]
+        return [Finding("phantom", f"{id} is there after the erasure") for id in there]
+
+    def check_suppressed(self, client):
+        """A batch that told of them comes again: nothing of them is kept."""
+        number = self.chance.choice(self.writer.numbers_of(self.customer))
+        made = batch(self.soak.seed, self.writer.name, number)
+        answer = client.call("POST", made.route, made.body)
+        if answer.status != 200 or answer.body["accepted"] or client.call("GET", f"/v1/customers/{self.customer}").status != 404:
+            return [Finding("phantom", f"{self.customer} came back with {answer.body}")]
+        return []
+
+
+KINDS = [Import, Erase, Fit]
+
