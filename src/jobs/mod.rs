@@ -1,11 +1,13 @@
 //! Long work: accepted durably, done one after the other a kind, seen while it runs, cancelled, taken up again after a crash.
 
+mod dry_run;
 mod erase;
 mod fit;
 mod import;
 mod rejects;
 mod uploads;
 
+pub use dry_run::{Looked, ReadAs};
 pub use erase::{EraseRequest, EraseWork};
 pub use fit::{FitRequest, FitWork};
 pub use import::{ImportReport, ImportRequest, ImportWork};

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bulk", &["compute", "embed"]),
     ("embed", &["compute"]),
     ("store", &["domain"]),
-    ("ingest", &["domain"]),
+    ("ingest", &["domain", "redact"]),
     ("demo", &["domain"]),
     ("cluster", &["domain", "measure"]),
     ("language", &["domain"]),
