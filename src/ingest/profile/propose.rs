@@ -98,7 +98,7 @@ impl<'a> Columns<'a> {
                 let content = if name > 0.0 { 0.0 } else { by_content(*role, kind, column) };
                 let sure = name.max(content) * suits(*role, kind, column);
                 if sure >= 0.25 {
-                    candidates.push(Found { role: *role, column: *column, sure, by_name: name > 0.0 });
+                    candidates.push(Found { role: *role, column, sure, by_name: name > 0.0 });
                 }
             }
         }

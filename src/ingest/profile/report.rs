@@ -237,8 +237,8 @@ fn times(column: &Column, kind: Type) -> Option<Times> {
 /// The commonest form. Days that could be months are what the unmistakable ones beside them are.
 fn form(column: &Column) -> Option<Form> {
     let commonest = column.forms.iter().max_by_key(|(_, n)| **n).map(|(form, _)| *form)?;
-    let sure = [Form::DayFirst, Form::MonthFirst].into_iter().filter(|form| column.forms.contains_key(form));
-    Some(if commonest == Form::DayOrMonthFirst { sure.last().unwrap_or(commonest) } else { commonest })
+    let mut sure = [Form::DayFirst, Form::MonthFirst].into_iter().filter(|form| column.forms.contains_key(form));
+    Some(if commonest == Form::DayOrMonthFirst { sure.next_back().unwrap_or(commonest) } else { commonest })
 }
 
 /// An example of a column's value, shown only where it is a number, a time or comes often enough.
