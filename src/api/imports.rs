@@ -26,8 +26,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {
-    /// `reviews`, `events`, `customers`, `orders` or `items`.
-    kind: String,
+    /// `reviews`, `events`, `customers`, `orders` or `items`. A dry run may leave it and the columns out: they are proposed.
+    kind: Option<String>,
     /// `csv`, `ndjson` or `parquet`. Compressed with gzip or zstd or not is told from the body itself.
     format: String,
     /// The column or field that holds the customer's id.
@@ -66,7 +66,7 @@ pub struct ImportParams {
     description: Option<String>,
     /// … the order's lines: a list of objects with `item`, `quantity`, `price` and `category`.
     lines: Option<String>,
-    /// Parse and count, write nothing.
+    /// Write nothing: profile the file, propose what its columns are, and count the rows that would be taken and left out.
     #[serde(default)]
     dry_run: bool,
     /// What to call the file in the job.
@@ -78,7 +78,8 @@ impl ImportParams {
         let wrong = |field: &'static str| {
             move |error: crate::ingest::IngestError| ApiError::field(Code::InvalidField, field, error.to_string())
         };
-        let kind = self.kind.parse::<Kind>().map_err(wrong("kind"))?;
+        let kind = self.kind.as_deref().map(str::parse::<Kind>).transpose().map_err(wrong("kind"))?;
+        let missing = "is missing; say what the file holds, or have it proposed with dry_run=true";
         let format = self.format.parse::<Format>().map_err(wrong("format"))?;
         let file_name = self.file_name.unwrap_or_else(|| "upload".into());
         let mapping = Mapping {
@@ -101,7 +102,10 @@ impl ImportParams {
             name: self.name,
             description: self.description,
         };
-        mapping.check(kind, format).map_err(|error| ApiError::new(Code::InvalidField, error.to_string()))?;
+        if !self.dry_run {
+            let kind = kind.ok_or_else(|| ApiError::field(Code::InvalidField, "kind", missing))?;
+            mapping.check(kind, format).map_err(|error| ApiError::new(Code::InvalidField, error.to_string()))?;
+        }
         let mapping = Some(mapping).filter(|mapping| *mapping != Mapping::default());
         Ok(ImportRequest { kind, format, mapping, dry_run: self.dry_run, file_name, bytes, upload })
     }
@@ -213,7 +217,8 @@ async fn receive(path: &Path, body: Body, limit: u64) -> ApiResult<u64> {
     Ok(bytes)
 }
 
-async fn discard(path: &Path) {
+/// Removes an upload; one that is gone already is no trouble.
+pub async fn discard(path: &Path) {
     if let Err(error) = tokio::fs::remove_file(path).await
         && error.kind() != ErrorKind::NotFound
     {

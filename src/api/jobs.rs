@@ -7,7 +7,7 @@ use super::cursor::List;
 use super::customers::{PageParams, page};
 use super::problem::{ApiError, ApiResult, Problem};
 use super::wire::{JobBody, Page};
-use crate::domain::JobId;
+use crate::domain::{JobId, JobKind, JobState};
 use axum::extract::{Path, State};
 
 /// Jobs, newest first.
@@ -46,5 +46,10 @@ pub async fn cancel_job(
     State(state): State<ApiState>,
     Path(id): Path<String>,
 ) -> ApiResult<axum::Json<JobBody>> {
-    Ok(axum::Json(state.jobs.cancel(&caller.workspace, JobId::parse(&id)?).await?.into()))
+    let job = state.jobs.cancel(&caller.workspace, JobId::parse(&id)?).await?;
+    if job.kind == JobKind::Import && job.state == JobState::Cancelled {
+        // Of one that had not begun nobody else would clear it away before the next start.
+        super::imports::discard(&state.uploads_dir.join(job.id.to_string())).await;
+    }
+    Ok(axum::Json(job.into()))
 }

@@ -1,9 +1,10 @@
 //! `clientele import`: a file of reviews or events into the store.
 
 use super::client::{Call, Client, Opening, Payload, encoded};
+use super::import_profile::{self, Paint};
 use super::progress::{JobView, follow};
 use super::{CliError, CliResult, Target};
-use crate::ingest::{Format, Kind, Mapping};
+use crate::ingest::{Format, Kind, Mapping, profile};
 use clap::Args;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// twice is the same facts once, with or without ids of its own.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  clientele import --dry-run reviews.csv                 what is in the file, and the command that imports it
   clientele import --kind reviews --customer user_id --text body --rating stars --time written reviews.csv
   clientele import --kind reviews --customer user_id --text body --dry-run reviews.ndjson
   clientele import --kind orders --customer customer_id --time date --total dollar_value --currency-code USD orders.csv.gz
@@ -29,17 +31,20 @@ use std::path::{Path, PathBuf};
   clientele import --kind customers --customer account_id accounts.csv
   clientele import --kind events --url http://127.0.0.1:7700 --key ck_… calls.ndjson")]
 pub struct ImportArgs {
-    /// reviews, events, customers, orders or items
-    #[arg(long)]
-    kind: String,
+    /// reviews, events, customers, orders or items; a dry run proposes it where it is left out
+    #[arg(long, required_unless_present = "dry_run")]
+    kind: Option<String>,
     /// csv, ndjson or parquet [default: by the file's name]
     #[arg(long)]
     format: Option<String>,
     #[command(flatten)]
     columns: Columns,
-    /// Read the whole file and say what is wrong with it; write nothing
+    /// Read the whole file, say what is in it and what is wrong with it, and propose the columns; write nothing
     #[arg(long)]
     dry_run: bool,
+    /// All that a dry run learned, as JSON
+    #[arg(long, requires = "dry_run")]
+    json: bool,
     /// Write the rows that are left out to this file: NDJSON with line, column, code, message and the raw row
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -137,20 +142,31 @@ impl Columns {
 }
 
 pub fn run(args: &ImportArgs) -> CliResult {
-    let kind = args.kind.parse::<Kind>().map_err(|error| CliError::user(format!("--kind: {error}")))?;
+    let kind = args.kind.as_deref().map(str::parse::<Kind>).transpose();
+    let kind = kind.map_err(|error| CliError::user(format!("--kind: {error}")))?;
     let format = match &args.format {
         Some(format) => format.parse::<Format>().map_err(|error| CliError::user(format!("--format: {error}")))?,
         None => Format::of_path(&args.file).map_err(|error| CliError::user(format!("{error} with --format")))?,
     };
     let mapping = args.columns.mapping();
-    mapping
-        .check(kind, format)
-        .map_err(|error| CliError::user(format!("{error}; name them with --customer COL and so on")))?;
+    // What a dry run is not told it proposes.
+    if let Some(kind) = kind.filter(|_| !args.dry_run) {
+        let missing = |error| CliError::user(format!("{error}; name them with --customer COL, or see --dry-run"));
+        mapping.check(kind, format).map_err(missing)?;
+    }
     let fingerprint = fingerprint(&args.file)?;
     let client = args.target.connect(Opening::Import)?;
     let path = path(args, &mapping, kind, format);
     let (job, report) = import(&client, args, &path, &fingerprint)?;
-    print_report(&report, args.dry_run);
+    if args.dry_run && !args.json {
+        let command = command(args, &report, format);
+        print!(
+            "{}",
+            import_profile::told(&report, &args.file.to_string_lossy(), command.as_deref(), Paint::of_stdout())
+        );
+    } else {
+        print_report(&report, args.dry_run);
+    }
     let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
     if let Some(file) = &args.rejects {
         write_rejects(&client, &job, file, count("rejected"))?;
@@ -183,10 +199,11 @@ fn import(client: &Client, args: &ImportArgs, path: &str, fingerprint: &str) -> 
     Err(CliError::user("too many earlier imports of this file failed"))
 }
 
-fn path(args: &ImportArgs, mapping: &Mapping, kind: Kind, format: Format) -> String {
+fn path(args: &ImportArgs, mapping: &Mapping, kind: Option<Kind>, format: Format) -> String {
     let file_name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mut path = format!("/v1/imports?kind={}&format={}", kind.name(), format.name());
+    let mut path = format!("/v1/imports?format={}", format.name());
     let constants = [
+        ("kind", kind.map(Kind::name)),
         ("event_name", mapping.event_name.as_deref()),
         ("currency_code", mapping.currency_code.as_deref()),
         ("file_name", file_name.as_deref()),
@@ -200,6 +217,24 @@ fn path(args: &ImportArgs, mapping: &Mapping, kind: Kind, format: Format) -> Str
         path.push_str("&dry_run=true");
     }
     path
+}
+
+/// What imports the file as it was checked, with the file and the service called as this command called them.
+fn command(args: &ImportArgs, report: &Value, format: Format) -> Option<String> {
+    let read_as = report.get("read_as").filter(|read_as| !read_as.is_null())?;
+    let kind = read_as["kind"].as_str()?.parse::<Kind>().ok()?;
+    let mapping: Mapping = serde_json::from_value(read_as["mapping"].clone()).ok()?;
+    let mut command = profile::command(kind, &mapping, format, &args.file.to_string_lossy());
+    let target = &args.target;
+    let data_dir = target.data_dir.as_ref().map(|folder| folder.to_string_lossy().into_owned());
+    let workspace = Some(target.workspace.clone()).filter(|name| name != "default");
+    for (flag, value) in [("data-dir", data_dir), ("url", target.url.clone()), ("workspace", workspace)] {
+        if let Some(value) = value {
+            // Writing to a String cannot fail.
+            let _ = write!(command, " --{flag} {}", profile::quoted(&value));
+        }
+    }
+    Some(command)
 }
 
 /// They are personal data: the file is for its owner alone.

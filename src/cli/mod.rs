@@ -8,6 +8,7 @@ mod evaluate;
 mod export;
 mod fit;
 mod import;
+mod import_profile;
 mod keys;
 mod leases;
 mod lookup;

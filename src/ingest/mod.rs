@@ -11,6 +11,7 @@ mod hint;
 pub mod item_json;
 mod occurrence;
 mod parquet;
+pub mod profile;
 mod record;
 mod records;
 mod review;
@@ -22,6 +23,8 @@ mod take;
 mod tests;
 #[cfg(test)]
 mod tests_of_kinds;
+#[cfg(test)]
+mod tests_of_parquet;
 mod time;
 mod unpack;
 mod vocabulary;
@@ -314,7 +317,7 @@ impl std::fmt::Debug for RawRow {
 /// Every code a row or a field can be refused with, and what it means.
 pub const CODES: [(&str, &str); 19] = [
     ("bad_utf8", "the row is not UTF-8"),
-    ("too_large", "the row is over 4 MiB, or the call over 32 KB"),
+    ("too_large", "the row is over 4 MiB, or what it says over 1 MiB, or a call of the API over 32 KB"),
     ("unclosed_quote", "a quote opens in the row and never closes"),
     ("ragged_row", "the row has not as many cells as the header"),
     ("bad_json", "the line is not JSON"),

@@ -1,6 +1,7 @@
 //! Customers, events and orders: laws, tables of bad rows, and real files to the last row.
 
-use super::tests::{from_file, outcome, over, read, reading, resumed_anywhere_is_the_same, source, written_as_parquet};
+use super::tests::{outcome, over, read, reading, resumed_anywhere_is_the_same, source};
+use super::tests_of_parquet::{from_file, written_as_parquet};
 use super::*;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
@@ -244,4 +245,14 @@ fn real_files_are_read_to_the_last_row() {
         let rest: Vec<Row> = open(&given, rows[middle].next, reading()).unwrap().map(Result::unwrap).collect();
         assert_eq!(rest[..], rows[middle + 1..], "{file}");
     }
+}
+
+#[test]
+fn a_row_may_say_a_mebibyte_and_no_more() {
+    let source = source(Kind::Customers, Format::Csv, mapping("customer=who"));
+    let text = |n: usize| format!("who,note\na,{}\nb,short\n", "x".repeat(n));
+    assert_eq!(outcome(&read(text(1_000_000).as_bytes(), &source)), [(2, ""), (3, "")]);
+    let rows = read(text(1_100_000).as_bytes(), &source);
+    assert_eq!(outcome(&rows), [(2, "too_large"), (3, "")]);
+    assert!(rows[0].fact.as_ref().unwrap_err().message.contains("at most 1048576"));
 }

@@ -3,6 +3,7 @@
 //! The checkpoint is written in the same transaction as the facts it covers, so after a crash the job goes on with the first
 //! row that is not in the store, and rows are neither lost nor told twice.
 
+use super::dry_run::{self, Looked};
 use super::rejects::{Rejects, Spelled};
 use super::uploads::Upload;
 use super::{JobContext, JobFailure, Work};
@@ -27,7 +28,8 @@ const DESCRIBED: usize = 100;
 /// What an import job is asked for, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImportRequest {
-    pub kind: Kind,
+    /// A dry run may leave it to be proposed.
+    pub kind: Option<Kind>,
     pub format: Format,
     pub mapping: Option<Mapping>,
     /// Parse and count; write nothing.
@@ -61,6 +63,9 @@ pub struct ImportReport {
     /// The first 100 rejected rows.
     pub errors: Vec<RejectedRow>,
     pub dry_run: bool,
+    /// Of a dry run: what is in the file, and as what its rows were checked.
+    #[serde(flatten, skip_deserializing)]
+    pub looked: Option<Looked>,
 }
 
 /// A row that was left out: where it is and why, without its content.
@@ -133,7 +138,19 @@ impl ImportWork {
         let (position, report) = (so_far.position, &mut so_far.report);
         report.dry_run = request.dry_run;
         let path = upload.plain(context, self.unpack_limits).await?;
-        let source = Source { path, kind: request.kind, format: request.format, mapping: request.mapping.clone() };
+        let source = if request.dry_run {
+            let looked = dry_run::look(context, request, &path).await.map_err(|error| error.told(upload))?;
+            let source = looked.source(path, request.format);
+            report.rows = looked.profile.rows;
+            report.looked = Some(looked);
+            // Without a kind there is nothing to check the rows by.
+            let Some(source) = source else { return Ok(so_far.report) };
+            report.rows = 0;
+            source
+        } else {
+            let kind = request.kind.ok_or_else(|| failed("internal", "an import without a kind"))?;
+            Source { path, kind, format: request.format, mapping: request.mapping.clone() }
+        };
         let reading = Reading { now: context.job().created_at, vocabulary: Arc::clone(&self.vocabulary) };
         let bad_file = |error: IngestError| upload.failure(&error);
         let open = move || ingest::open(&source, position, reading);
@@ -148,7 +165,8 @@ impl ImportWork {
             if batch.rows == 0 {
                 return Ok(so_far.report);
             }
-            let progress = Progress { phase: "importing".into(), done: batch.next.byte, total: Some(total_bytes) };
+            let phase = if request.dry_run { "checking" } else { "importing" };
+            let progress = Progress { phase: phase.into(), done: batch.next.byte, total: Some(total_bytes) };
             self.take(context, request, batch, progress, &mut so_far).await?;
         }
     }

@@ -2,6 +2,7 @@
 //! shared out between the processes on one store by leases.
 
 mod context;
+mod dry_run;
 mod erase;
 mod fit;
 mod import;
@@ -10,6 +11,7 @@ mod uploads;
 mod worker;
 
 pub use context::JobContext;
+pub use dry_run::{Looked, ReadAs};
 pub use erase::{EraseRequest, EraseWork};
 pub use fit::{FitRequest, FitWork};
 pub use import::{ImportReport, ImportRequest, ImportWork};

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bulk", &["compute", "embed"]),
     ("embed", &["compute", "kernels"]),
     ("store", &["domain"]),
-    ("ingest", &["domain"]),
+    ("ingest", &["domain", "redact"]),
     ("demo", &["domain"]),
     ("cluster", &["domain", "kernels", "measure"]),
     ("language", &["domain"]),
@@ -38,8 +38,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("arrow_ipc", &["bulk"]),
     ("arrow_schema", &["bulk", "ingest/parquet.rs"]),
     ("parquet", &["bulk", "ingest/parquet.rs"]),
-    ("flate2", &["api", "ingest/unpack.rs"]),
-    ("zstd", &["ingest/unpack.rs"]),
+    ("flate2", &["api", "ingest/unpack/mod.rs"]),
+    ("zstd", &["ingest/unpack/mod.rs"]),
     ("ureq", &["cli", "embed"]),
 ];
 

@@ -143,6 +143,52 @@ async fn a_dry_run_counts_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_dry_run_profiles_the_file_and_proposes_what_nobody_said() {
+    let service = Service::new().await;
+    let rows = (0..40).map(|i| format!("u{},It is the one number {i} of these,{}\n", i % 9, i % 5 + 1));
+    let csv = format!("user_id,comment,stars\n{},no one said this,2\n", rows.collect::<String>());
+    let dry = "/v1/imports?format=csv&dry_run=true&file_name=r.csv";
+    let result = service.finished(&service.raw(Method::POST, dry, csv.clone()).await).await["result"].clone();
+    assert_eq!(
+        (&result["rows"], &result["accepted"], &result["rejected"]),
+        (&json!(41), &json!(40), &json!(1)),
+        "{result}"
+    );
+    assert_eq!(result["rejected_by_code"], json!({"missing_field": 1}));
+    assert_eq!(
+        result["read_as"],
+        json!({"kind": "reviews", "mapping": {"customer": "user_id", "text": "comment", "rating": "stars"}, "is_proposed": true,
+            "command": "clientele import --kind reviews --customer user_id --text comment --rating stars r.csv"})
+    );
+    assert_eq!(result["profile"]["columns"][0]["missing"]["lines"], json!([42]));
+    let said = format!("{dry}&kind=events&event_name=Commented");
+    let result = service.finished(&service.raw(Method::POST, &said, csv.clone()).await).await["result"].clone();
+    assert_eq!(
+        (&result["read_as"]["kind"], &result["read_as"]["mapping"]),
+        (&json!("events"), &json!({"customer": "user_id", "event_name": "Commented"})),
+        "what was said stands, the rest is proposed"
+    );
+    assert_eq!(service.get("/v1/workspace").await.json()["reviews"], 0);
+    let wet = service.raw(Method::POST, "/v1/imports?format=csv", csv).await;
+    assert_eq!((wet.code(), wet.json()["errors"][0]["pointer"].as_str()), ("invalid_field".into(), Some("kind")));
+}
+
+#[tokio::test]
+async fn an_import_that_is_cancelled_before_it_begins_leaves_no_upload() {
+    let service = Service::new().await;
+    let long = format!("user,body\n{}", (0..20_000).map(|i| format!("u{i},words of {i}\n")).collect::<String>());
+    let first = service.raw(Method::POST, REVIEWS, long).await;
+    let second = service.raw(Method::POST, REVIEWS, "user,body\nann,good\n").await.json()["id"].clone();
+    let second = second.as_str().unwrap();
+    let cancelled = service.call(Method::DELETE, &format!("/v1/jobs/{second}"), None).await;
+    assert_eq!(cancelled.json()["id"], second);
+    service.finished(&first).await;
+    let uploads = std::fs::read_dir(service.dir.path().join("uploads")).unwrap();
+    assert_eq!(uploads.count(), 0, "what customers said does not lie there until the next start");
+    assert!(service.get("/v1/workspace").await.json()["reviews"].as_u64() >= Some(20_000));
+}
+
+#[tokio::test]
 async fn the_same_idempotency_key_gives_the_same_job() {
     let service = Service::new().await;
     let ask = || {

@@ -56,12 +56,30 @@ fn with<'a>(arguments: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
+fn a_dry_run_without_a_kind_tells_the_command_that_imports_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    write_reviews(&dir, "my reviews.csv", 30);
+    let told = succeeded(&dir, &["import", "--dry-run", "my reviews.csv", "--data-dir", "data"]);
+    assert!(!told.contains('\u{1b}'), "no colours where nobody looks: {told}");
+    let command = told.lines().last().unwrap().trim();
+    assert_eq!(
+        command,
+        "clientele import --kind reviews --customer user --text body --rating stars 'my reviews.csv' --data-dir data"
+    );
+    let arguments = command.strip_prefix("clientele ").unwrap().replace("'my reviews.csv' ", "");
+    let arguments: Vec<&str> = arguments.split(' ').chain(["my reviews.csv"]).collect();
+    let report: Value = serde_json::from_str(&succeeded(&dir, &arguments)).unwrap();
+    assert_eq!(report["accepted"], 30);
+}
+
+#[test]
 fn reviews_go_in_and_segments_come_out_on_a_folder() {
     let dir = tempfile::tempdir().unwrap();
     write_reviews(&dir, "reviews.csv", 30);
     let tiny = tiny_model();
     let data = ["--data-dir", "data"];
-    let dry: Value = serde_json::from_str(&succeeded(&dir, &with(&with(IMPORT, &data), &["--dry-run"]))).unwrap();
+    let dry: Value =
+        serde_json::from_str(&succeeded(&dir, &with(&with(IMPORT, &data), &["--dry-run", "--json"]))).unwrap();
     assert_eq!((dry["accepted"].as_u64(), dry["dry_run"].as_bool()), (Some(30), Some(true)));
     let report: Value = serde_json::from_str(&succeeded(&dir, &with(IMPORT, &data))).unwrap();
     assert_eq!(report["accepted"], 30);

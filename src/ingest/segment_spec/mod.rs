@@ -72,12 +72,22 @@ pub struct Arrival<'a> {
     pub context: Option<&'a Map<String, Value>>,
     /// Whether the sender's clock is set right by `sentAt`. History that is imported keeps its times.
     pub corrects_clock: bool,
+    /// What a call may have: [`MAX_CALL_BYTES`], a row of a file more.
+    pub max_bytes: usize,
 }
 
 impl<'a> Arrival<'a> {
     /// A call by itself, its times as they stand.
     pub fn plain(vocabulary: &'a Vocabulary, received_at: Timestamp) -> Self {
-        Self { vocabulary, received_at, kind: None, sent_at: None, context: None, corrects_clock: false }
+        Self {
+            vocabulary,
+            received_at,
+            kind: None,
+            sent_at: None,
+            context: None,
+            corrects_clock: false,
+            max_bytes: MAX_CALL_BYTES,
+        }
     }
 }
 
@@ -87,8 +97,10 @@ impl<'a> Arrival<'a> {
 /// All that is wrong with it.
 pub fn parse_call(call: &Value, arrival: Arrival<'_>) -> Result<Fact, Vec<FieldError>> {
     let object = call.as_object().ok_or_else(|| vec![error("", "not_an_object", "a call is a JSON object")])?;
-    if compact_bytes(call) > MAX_CALL_BYTES {
-        return Err(vec![error("", "too_large", "the call is over 32 KB; send less with it")]);
+    let n_bytes = compact_bytes(call);
+    if n_bytes > arrival.max_bytes {
+        let message = format!("has {n_bytes} bytes, and at most {} are taken; send less with it", arrival.max_bytes);
+        return Err(vec![error("", "too_large", &message)]);
     }
     let kind = match arrival.kind {
         Some(kind) => kind,

@@ -8,6 +8,9 @@ use super::and_more;
 use crate::domain::Fact;
 use serde_json::{Map, Value, json};
 
+/// What a row may say, as the call it is told as. No client has to send it in one piece, so it may be more than the API takes.
+const MAX_ROW_BYTES: usize = 1024 * 1024;
+
 /// Reads a call that a record was made into, or is. Its mistakes are told by the column that the part came from.
 pub(super) fn told(
     call: &Value,
@@ -15,7 +18,8 @@ pub(super) fn told(
     mapping: Option<&Mapping>,
     reading: &Reading,
 ) -> Result<Fact, RowError> {
-    parse_call(call, Arrival::plain(&reading.vocabulary, reading.now)).map_err(|errors| {
+    let arrival = Arrival { max_bytes: MAX_ROW_BYTES, ..Arrival::plain(&reading.vocabulary, reading.now) };
+    parse_call(call, arrival).map_err(|errors| {
         let n_more = errors.len().saturating_sub(1);
         let first = errors.into_iter().next().map(|error| (error.pointer, error.code, error.message));
         let (pointer, code, message) = first.unwrap_or_default();
