@@ -204,9 +204,7 @@ async fn remove_orphans(store: &dyn Store, uploads_dir: &Path, is_shared: bool) 
         // What an upload unpacks to has its name and an ending more.
         let job = name.split_once('.').map_or(&*name, |(job, _)| job);
         let may_be_wanted = wanted.contains(job) || (is_shared && is_new(&entry));
-        if !may_be_wanted
-            && let Err(error) = std::fs::remove_file(entry.path())
-        {
+        if !may_be_wanted && let Err(error) = std::fs::remove_file(entry.path()) {
             tracing::warn!(%error, "a left-over upload could not be removed");
         }
     }
