@@ -133,7 +133,7 @@ impl Rule {
         self.text(features, &words)
     }
 
-    /// 规则的文字说明。
+    /// The same in Chinese, such as `订单数 > 5 且 距上次下单天数 ≤ 30`.
     pub fn text_zh(&self, features: &[Feature]) -> String {
         let words =
             Words { name: |feature| &feature.name_zh, or_unknown: " 或未知", and: " 且 ", all: "所有客户" };
