@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients soak soak-minute bench-store bench-segments bench-embedding bench-embed bench-cluster bench-lookup bench-redaction clean
+.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients soak soak-minute bench-store bench-segments bench-embedding bench-embed bench-cluster bench-lookup bench-redaction compare-lifetimes clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -152,6 +152,15 @@ bench-redaction: web .venv-bench-redaction/.installed ## Finding personal data b
 .venv-bench-redaction/.installed: benches/redaction/requirements.txt
 	$(PYTHON) -m venv .venv-bench-redaction
 	.venv-bench-redaction/bin/pip install --quiet --requirement benches/redaction/requirements.txt
+	touch $@
+
+compare-lifetimes: web .venv-lifetimes/.installed ## BG/NBD and Gamma-Gamma beside the Python package `lifetimes`, on CDNOW
+	.venv-lifetimes/bin/python tests/reference/bgnbd.py ../shared/data/tx_cdnow/transactions.csv
+	$(CARGO) test --locked --lib features::lifetime
+
+.venv-lifetimes/.installed: tests/reference/requirements-lifetimes.txt
+	$(PYTHON) -m venv .venv-lifetimes
+	.venv-lifetimes/bin/pip install --quiet --requirement tests/reference/requirements-lifetimes.txt
 	touch $@
 
 .venv-cuda/.installed: tools/cuda-requirements.txt

@@ -13,6 +13,7 @@
 //! - [`embed`]: texts into vectors: the trait, the models, where their files come from
 //! - [`store`]: the contract, SQLite and PostgreSQL behind it
 //! - [`cluster`], [`measure`], [`language`]: mathematics and words, pure
+//! - [`features`]: customers' facts into numbers: behaviour, RFM, lifetime value, scaling, blocks, selection, importance, pure
 //! - [`redact`]: personal data in texts, found and treated, pure
 //! - [`domain`]: the product's words as values, pure
 //! - `kernels`: products of matrices in the processor's widest vectors; [`compute`]: the threads that numeric work runs on
@@ -27,6 +28,7 @@ pub mod console;
 pub mod demo;
 pub mod domain;
 pub mod embed;
+pub mod features;
 pub mod ingest;
 pub mod intake;
 pub mod jobs;

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ingest", &["domain", "redact"]),
     ("demo", &["domain"]),
     ("cluster", &["domain", "kernels", "measure"]),
+    ("features", &["domain"]),
     ("language", &["domain"]),
     ("redact", &["domain"]),
     ("intake", &["domain", "redact", "store"]),
@@ -46,7 +47,7 @@ const CRATES: &[(&str, &[&str])] = &[
 /// What the pure modules never name: no I/O, no async, no clock, no randomness of the system's.
 const IMPURE: &[&str] =
     &["tokio", "async_trait", "futures_util", "std::fs", "std::net", "std::time", "std::env", "getrandom", "tracing"];
-const PURE: &[&str] = &["domain", "cluster", "measure", "redact"];
+const PURE: &[&str] = &["domain", "cluster", "features", "measure", "redact"];
 
 /// The code of every file of every module, files that are compiled for tests alone left out.
 fn sources() -> BTreeMap<String, Vec<(PathBuf, String)>> {

@@ -10,6 +10,7 @@ mod bulk;
 mod crash;
 mod documents;
 mod embeddings;
+mod features;
 mod jobs;
 mod privacy;
 mod program;
