@@ -19,6 +19,8 @@ const SAMPLE: usize = 20_000;
 const TRY_ITERATIONS: usize = 12;
 /// How many tries go on until they settle.
 const FINALISTS: usize = 2;
+/// Lloyd iterations of finalists on all of many points, before the better one goes on alone.
+const FINAL_ITERATIONS: usize = 5;
 
 /// What to run, as asked for. [`KMeansParams::check`] gives the only type that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,20 +162,36 @@ fn fit_group(points: &Points<'_>, group: &[KMeans], watch: &dyn Watch) -> Result
     };
     let starts: Vec<Vec<f32>> = group.iter().flat_map(|one| one.starts(&tried_on)).collect();
     let tries = lloyd(&tried_on, starts, metric, max_iter.min(TRY_ITERATIONS), watch)?;
-    let finalists = share_out(tries, group, |one| one.0.n_init, FINALISTS);
-    let counts: Vec<usize> = finalists.iter().map(Vec::len).collect();
-    let starts = finalists.into_iter().flatten().map(|tried| tried.centroids).collect();
-    let settled = lloyd(points, starts, metric, max_iter, watch)?;
-    let mut counts = counts.into_iter();
-    let best = share_out(settled, group, |_| counts.next().unwrap_or(0), 1);
+    let mut finalists = share_out(tries, group, |one| one.0.n_init, FINALISTS);
+    let mut left = max_iter;
+    if n_tried_on < points.len() {
+        // On all of many points a few iterations tell which finalist is worth the rest.
+        left = max_iter.saturating_sub(FINAL_ITERATIONS).max(1);
+        finalists = iterate(points, finalists, max_iter.min(FINAL_ITERATIONS), watch, metric)?;
+    }
+    let best = iterate(points, finalists, left, watch, metric)?;
     Ok(best.into_iter().flatten().map(canonical).collect())
 }
 
+/// Goes on with each one's finalists, all together, and keeps each one's best.
+fn iterate(
+    points: &Points<'_>,
+    finalists: Vec<Vec<Clustering>>,
+    max_iter: usize,
+    watch: &dyn Watch,
+    metric: Metric,
+) -> Result<Vec<Vec<Clustering>>, ClusterError> {
+    let counts: Vec<usize> = finalists.iter().map(Vec::len).collect();
+    let starts = finalists.into_iter().flatten().map(|tried| tried.centroids).collect();
+    let found = lloyd(points, starts, metric, max_iter, watch)?;
+    Ok(share_out(found, &counts, |&count| count, 1))
+}
+
 /// Gives each its tries back, of them the few with the smallest inertia, of equals the first.
-fn share_out(
+fn share_out<T>(
     tries: Vec<Clustering>,
-    group: &[KMeans],
-    mut n_tries: impl FnMut(&KMeans) -> usize,
+    group: &[T],
+    n_tries: impl Fn(&T) -> usize,
     n_best: usize,
 ) -> Vec<Vec<Clustering>> {
     let mut tries = tries.into_iter();
