@@ -5,7 +5,6 @@ alone, the inertia of each as we measure it (Σ of squared distances to the near
 """
 
 import json
-import resource
 import sys
 import time
 
@@ -70,6 +69,12 @@ def inertia(points, centroids):
     return float(total)
 
 
+def peak_resident_mb():
+    # Not ru_maxrss, which a new process takes over from the one that started it.
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) // 1024
+
+
 def main():
     name, points, dimension, max_iter, *files = sys.argv[1:]
     points = np.fromfile(points, "<f4").reshape(-1, int(dimension))
@@ -80,7 +85,7 @@ def main():
     began = time.perf_counter()
     found = [fit(points, start, int(max_iter)) for start in starts]
     seconds = time.perf_counter() - began
-    rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    rss_mb = peak_resident_mb()
     print(json.dumps({"seconds": seconds, "inertia": [inertia(points, one) for one in found], "rss_mb": rss_mb}))
 
 

@@ -163,14 +163,15 @@ fn fit_group(points: &Points<'_>, group: &[KMeans], watch: &dyn Watch) -> Result
     let starts: Vec<Vec<f32>> = group.iter().flat_map(|one| one.starts(&tried_on)).collect();
     let tries = lloyd(&tried_on, starts, metric, max_iter.min(TRY_ITERATIONS), watch)?;
     let mut finalists = share_out(tries, group, |one| one.0.n_init, FINALISTS);
-    let mut left = max_iter;
-    if n_tried_on < points.len() {
-        // On all of many points a few iterations tell which finalist is worth the rest.
-        left = max_iter.saturating_sub(FINAL_ITERATIONS).max(1);
-        finalists = iterate(points, finalists, max_iter.min(FINAL_ITERATIONS), watch, metric)?;
+    if n_tried_on == points.len() || max_iter <= FINAL_ITERATIONS {
+        let best = iterate(points, finalists, max_iter, watch, metric)?;
+        return Ok(best.into_iter().flatten().map(canonical).collect());
     }
-    let best = iterate(points, finalists, left, watch, metric)?;
-    Ok(best.into_iter().flatten().map(canonical).collect())
+    // On all of many points a few iterations tell which finalist is worth the rest.
+    finalists = iterate(points, finalists, FINAL_ITERATIONS, watch, metric)?;
+    let best = iterate(points, finalists, max_iter - FINAL_ITERATIONS, watch, metric)?;
+    let whole = |one: Clustering| Clustering { n_iter: one.n_iter + FINAL_ITERATIONS, ..canonical(one) };
+    Ok(best.into_iter().flatten().map(whole).collect())
 }
 
 /// Goes on with each one's finalists, all together, and keeps each one's best.
@@ -298,6 +299,17 @@ mod tests {
         let truth = planted(&[12_000, 9_000, 6_000], 24, 0.4, 3);
         let found = fit(&truth.values, 24, 3, 0);
         assert!(measure::compare(&truth.labels, &labels(&found)).ari > 0.98);
+    }
+
+    #[test]
+    fn finalists_on_many_points_have_no_more_iterations_than_were_asked_for() {
+        let truth = planted(&[12_000, 9_000, 6_000], 8, 3.0, 3);
+        let points = Points::new(&truth.values, 8).unwrap();
+        for max_iter in [1, 4, 5, 6, 9] {
+            let kmeans = KMeans::params(7).max_iter(max_iter).n_init(3).check(&points).unwrap();
+            let found = kmeans.fit(&points, &()).unwrap();
+            assert_eq!(found.n_iter, max_iter, "nothing settles so soon in these points");
+        }
     }
 
     #[test]
