@@ -12,6 +12,7 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 /// Above this many points, tries run on a sample and only the best go on with all.
 const SAMPLE: usize = 20_000;
@@ -138,13 +139,29 @@ pub fn fit_all(points: &Points<'_>, asked: &[KMeans], watch: &dyn Watch) -> Resu
         }
     }
     let mut found: Vec<Option<Clustering>> = vec![None; asked.len()];
-    for group in groups {
+    let of = groups.len();
+    for (nth, group) in groups.into_iter().enumerate() {
         let members: Vec<KMeans> = group.iter().map(|&i| asked[i]).collect();
-        for (i, clustering) in group.into_iter().zip(fit_group(points, &members, watch)?) {
+        let watch = Stage { watch, nth, of };
+        for (i, clustering) in group.into_iter().zip(fit_group(points, &members, &watch)?) {
             found[i] = Some(clustering);
         }
     }
     Ok(found.into_iter().flatten().collect())
+}
+
+/// A part of the work, so that progress over all parts never falls back.
+struct Stage<'a> {
+    watch: &'a dyn Watch,
+    nth: usize,
+    of: usize,
+}
+
+impl Watch for Stage<'_> {
+    fn progress(&self, done: usize, total: usize) -> ControlFlow<()> {
+        const STEPS: usize = 100;
+        self.watch.progress(self.nth * STEPS + done * STEPS / total.max(1), self.of * STEPS)
+    }
 }
 
 /// Those that share a seed, a metric, a number of iterations and the rows of their tries.
@@ -161,15 +178,16 @@ fn fit_group(points: &Points<'_>, group: &[KMeans], watch: &dyn Watch) -> Result
         None => *points,
     };
     let starts: Vec<Vec<f32>> = group.iter().flat_map(|one| one.starts(&tried_on)).collect();
-    let tries = lloyd(&tried_on, starts, metric, max_iter.min(TRY_ITERATIONS), watch)?;
+    let stage = |nth: usize| Stage { watch, nth, of: 3 };
+    let tries = lloyd(&tried_on, starts, metric, max_iter.min(TRY_ITERATIONS), &stage(0))?;
     let mut finalists = share_out(tries, group, |one| one.0.n_init, FINALISTS);
     if n_tried_on == points.len() || max_iter <= FINAL_ITERATIONS {
-        let best = iterate(points, finalists, max_iter, watch, metric)?;
+        let best = iterate(points, finalists, max_iter, &stage(2), metric)?;
         return Ok(best.into_iter().flatten().map(canonical).collect());
     }
     // On all of many points a few iterations tell which finalist is worth the rest.
-    finalists = iterate(points, finalists, FINAL_ITERATIONS, watch, metric)?;
-    let best = iterate(points, finalists, max_iter - FINAL_ITERATIONS, watch, metric)?;
+    finalists = iterate(points, finalists, FINAL_ITERATIONS, &stage(1), metric)?;
+    let best = iterate(points, finalists, max_iter - FINAL_ITERATIONS, &stage(2), metric)?;
     let whole = |one: Clustering| Clustering { n_iter: one.n_iter + FINAL_ITERATIONS, ..canonical(one) };
     Ok(best.into_iter().flatten().map(whole).collect())
 }
@@ -353,6 +371,27 @@ mod tests {
         let points = Points::new(&truth.values, 8).unwrap();
         let run = KMeans::params(2).check(&points).unwrap().fit(&points, &Stop);
         assert_eq!(run, Err(ClusterError::Cancelled));
+    }
+
+    #[test]
+    fn progress_never_falls_back_and_comes_to_its_end() {
+        #[derive(Default)]
+        struct Seen(std::sync::Mutex<Vec<f64>>);
+        impl Watch for Seen {
+            fn progress(&self, done: usize, total: usize) -> ControlFlow<()> {
+                self.0.lock().unwrap().push(done as f64 / total as f64);
+                ControlFlow::Continue(())
+            }
+        }
+        for sizes in [[300, 200], [14_000, 9_000]] {
+            let truth = planted(&sizes, 8, 2.0, 8);
+            let points = Points::new(&truth.values, 8).unwrap();
+            let asked = [(3, 0), (2, 1)].map(|(k, seed)| KMeans::params(k).seed(seed).check(&points).unwrap());
+            let seen = Seen::default();
+            fit_all(&points, &asked, &seen).unwrap();
+            let seen = seen.0.into_inner().unwrap();
+            assert!(seen.is_sorted() && seen.last() == Some(&1.0), "{seen:?}");
+        }
     }
 
     /// Unit rows in few dimensions, with duplicates and zero rows among them.
