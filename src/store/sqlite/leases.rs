@@ -22,8 +22,9 @@ fn microseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Ends every lease: called by whoever opens the store, and so is the only one who could hold any.
-pub(super) fn end_all(db: &Connection) -> rusqlite::Result<()> {
+/// Ends every lease: called once by whoever opens the store, and so is the only one who could hold any. A lease of an earlier process
+/// would not end by itself: its end is told by a clock that began anew.
+pub(super) fn end_all(db: &Connection) -> Result<()> {
     let is_any = db.prepare("SELECT 1 FROM job WHERE holder IS NOT NULL LIMIT 1")?.exists([])?;
     if is_any {
         db.execute("UPDATE job SET holder = NULL, token = token + 1 WHERE holder IS NOT NULL", [])?;

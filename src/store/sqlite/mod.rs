@@ -45,6 +45,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 use writer::Writer;
 
 /// The embedded store: `clientele.db` in a data folder, and `clientele.lock` beside it for the one process that has it.
@@ -55,6 +56,8 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     writer: Writer,
     _lock: File,
+    /// Set when no job is in an earlier process's hands any more: before the first claim.
+    leases_ended: OnceCell<()>,
 }
 
 impl SqliteStore {
@@ -68,7 +71,8 @@ impl SqliteStore {
         let opened = opening::open(data_dir)?;
         let readers = Arc::new(Readers::open(&opened.path)?);
         let writer = Writer::start(opened.writer)?;
-        Ok(Self { readers, writer, _lock: opened.lock })
+        let leases_ended = OnceCell::new_with(opened.are_leases_ended.then_some(()));
+        Ok(Self { readers, writer, _lock: opened.lock, leases_ended })
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T>
@@ -380,6 +384,7 @@ impl Store for SqliteStore {
     async fn claim_job(&self, claim: &Claim<'_>) -> Result<Option<(WorkspaceId, Job)>> {
         let Claim { holder, place, lasts, .. } = *claim;
         let kinds = claim.kinds.to_vec();
+        self.leases_ended.get_or_try_init(|| self.write(leases::end_all)).await?;
         self.write(move |db| leases::claim(db, &Claim { holder, kinds: &kinds, place, lasts })).await
     }
 

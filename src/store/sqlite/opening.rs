@@ -30,6 +30,8 @@ pub(super) struct Opened {
     pub writer: Connection,
     /// Held as long as the store is open; the system lets go of it when the process dies, however it dies.
     pub lock: File,
+    /// Whether no job is in an earlier process's hands any more.
+    pub are_leases_ended: bool,
 }
 
 pub(super) fn open(data_dir: &Path) -> Result<Opened, StoreError> {
@@ -46,19 +48,20 @@ pub(super) fn open(data_dir: &Path) -> Result<Opened, StoreError> {
     schema::migrate(&mut writer)
         .map_err(|e| refusal(&path, format!("its schema cannot be brought up to date: {e}")))?;
     // A process that was killed after an erasure did not come to empty its log, and may have left jobs in its hands. Without room
-    // neither can be mended now; reads go on then, and a lease ends by itself.
+    // neither can be mended now; reads go on then, and jobs are claimed when there is room again.
     let emptied = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     if let Err(error) = emptied.map_err(StoreError::from) {
         tracing::warn!(%error, "the store's log could not be emptied at the start");
     }
-    match leases::end_all(&writer).map_err(StoreError::from) {
-        Ok(()) => {}
-        Err(error @ StoreError::Full(_)) => {
-            tracing::warn!(%error, "the jobs of the last process wait for their leases' end")
+    let are_leases_ended = match leases::end_all(&writer) {
+        Ok(()) => true,
+        Err(StoreError::Full(why)) => {
+            tracing::warn!(why, "the jobs of the last process cannot be taken over yet");
+            false
         }
         Err(error) => return Err(refusal(&path, format!("its jobs cannot be taken over: {error}"))),
-    }
-    Ok(Opened { path, writer, lock })
+    };
+    Ok(Opened { path, writer, lock, are_leases_ended })
 }
 
 /// One more connection that can only read.

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 struct Folder(TempDir);
 
@@ -169,6 +170,11 @@ async fn who_opens_the_store_waits_for_no_lease_of_a_process_that_died() {
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     let (_, after) = store.claim_job(&claim).await.unwrap().unwrap();
     assert!(after.id == before.id && after.lease.token > before.lease.token);
+    // As after a start without room for it: the first claim ends what the last process held, and only the first.
+    let store = SqliteStore { leases_ended: OnceCell::new(), ..store };
+    let (_, later) = store.claim_job(&claim).await.unwrap().unwrap();
+    assert!(later.id == before.id && later.lease.token > after.lease.token);
+    assert_eq!(store.claim_job(&claim).await.unwrap(), None);
 }
 
 #[tokio::test]
