@@ -10,6 +10,7 @@ pub(crate) mod identity;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod leases;
+pub(crate) mod older;
 pub(crate) mod purchases;
 pub(crate) mod samples;
 pub(crate) mod segmentations;

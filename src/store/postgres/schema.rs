@@ -3,7 +3,7 @@
 use crate::store::Result;
 use deadpool_postgres::{GenericClient, Object};
 
-const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/postgres/0001_first_schema.sql"),
     include_str!("../migrations/postgres/0002_identity_orders_items.sql"),
     include_str!("../migrations/postgres/0003_settings.sql"),
@@ -21,7 +21,7 @@ pub(super) async fn migrate(db: &mut Object) -> Result<i64> {
     apply(db, &MIGRATIONS).await
 }
 
-async fn apply(db: &mut Object, migrations: &[&str]) -> Result<i64> {
+pub(super) async fn apply(db: &mut Object, migrations: &[&str]) -> Result<i64> {
     if let Some(found) = version(&*db).await?
         && found >= i64::try_from(migrations.len()).unwrap_or(i64::MAX)
     {

@@ -14,6 +14,8 @@ mod jobs;
 mod keys;
 mod leases;
 mod members;
+#[cfg(test)]
+mod older;
 mod opening;
 mod orders;
 mod readers;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Marks a file as ours, in its header where `file` and other programs look: "Clnt" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x436c_6e74;
 
-const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/sqlite/0001_first_schema.sql"),
     include_str!("../migrations/sqlite/0002_identity_orders_items.sql"),
     include_str!("../migrations/sqlite/0003_suppression.sql"),
@@ -25,7 +25,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-fn apply(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+pub(super) fn apply(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
     let done = usize::try_from(version(connection)?).unwrap_or(0);
     for (index, migration) in migrations.iter().enumerate().skip(done) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
