@@ -151,10 +151,10 @@ pub fn fit_all(points: &Points<'_>, asked: &[KMeans], watch: &dyn Watch) -> Resu
 }
 
 /// A part of the work, so that progress over all parts never falls back.
-struct Stage<'a> {
-    watch: &'a dyn Watch,
-    nth: usize,
-    of: usize,
+pub(super) struct Stage<'a> {
+    pub watch: &'a dyn Watch,
+    pub nth: usize,
+    pub of: usize,
 }
 
 impl Watch for Stage<'_> {

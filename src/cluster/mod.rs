@@ -8,9 +8,12 @@ mod align;
 mod choose;
 mod confidence;
 mod geometry;
+mod hierarchy;
 mod kmeans;
 mod lloyd;
 mod metric;
+mod mixture;
+mod principal;
 mod quality;
 mod seeding;
 mod smoothing;
@@ -20,8 +23,11 @@ pub use align::align_segments;
 pub use choose::{ChooseK, Chosen, choose_k};
 pub use confidence::{Placed, place, place_in, temperature};
 pub use geometry::{Points, cohesion, cosines};
+pub use hierarchy::{Hierarchy, Linkage, Merge, link, ward};
 pub use kmeans::{Clustering, KMeans, KMeansParams, fit_all, recentre, refine};
 pub use metric::Metric;
+pub use mixture::{GaussianMixture, Mixture, MixtureParams, SoftClustering};
+pub use principal::{PrincipalAxes, principal_axes};
 pub use quality::{InternalQuality, quality};
 pub use smoothing::smooth;
 pub use stability::{Stability, StabilitySettings, stability};
@@ -41,8 +47,28 @@ pub enum ClusterError {
     TooFewPoints { k: usize, n: usize },
     #[error("k is {k}, but only {n_distinct} points differ from each other; ask for a smaller k")]
     TooFewDistinct { k: usize, n_distinct: usize },
+    #[error("the {setting} takes {takes}")]
+    Setting { setting: &'static str, takes: &'static str },
+    #[error("there are {n_labels} labels for {n} points, or one of them is not below {k}")]
+    Labels { n_labels: usize, n: usize, k: usize },
+    #[error("the points have {found} dimensions; this was fitted to {expected}")]
+    Dimension { found: usize, expected: usize },
+    #[error("{n} leaves are more than the {most} a hierarchy is built over; cluster them first")]
+    TooManyLeaves { n: usize, most: usize },
     #[error("the clustering was cancelled")]
     Cancelled,
+}
+
+impl ClusterError {
+    /// One label a point, each below k.
+    fn check_labels(labels: &[u32], n: usize, k: usize) -> Result<(), Self> {
+        let fit = labels.len() == n && labels.iter().all(|&label| (label as usize) < k);
+        if fit { Ok(()) } else { Err(Self::Labels { n_labels: labels.len(), n, k }) }
+    }
+
+    fn check_dimension(found: usize, expected: usize) -> Result<(), Self> {
+        if found == expected { Ok(()) } else { Err(Self::Dimension { found, expected }) }
+    }
 }
 
 /// Told how far long work is; says whether to go on.
@@ -105,5 +131,31 @@ pub(crate) mod planted {
             }
         }
         Planted { values, labels }
+    }
+
+    /// The points of `tests/reference/clusterings.py`: as many rows as `sizes` says around even random centres.
+    pub fn blobs(sizes: &[usize], dimension: usize, spread: f64, seed: u64) -> Planted {
+        let mut state = seed;
+        let mut number = || {
+            state = state * 48_271 % 2_147_483_647;
+            state as f64 / 2_147_483_647.0
+        };
+        let centres: Vec<f64> = (0..sizes.len() * dimension).map(|_| number()).collect();
+        let (mut values, mut labels) = (Vec::new(), Vec::new());
+        for (label, centre) in centres.chunks_exact(dimension).enumerate() {
+            for _ in 0..sizes[label] {
+                values.extend(centre.iter().map(|c| {
+                    let noise = number() + number() + number() + number() - 2.0;
+                    (4.0 * c + spread * noise) as f32
+                }));
+                labels.push(label);
+            }
+        }
+        Planted { values, labels }
+    }
+
+    /// Runs on a number of threads.
+    pub fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
     }
 }
