@@ -115,7 +115,7 @@ impl App {
         let works: Vec<(JobKind, Arc<dyn Work>)> = vec![
             (JobKind::Import, Arc::new(import)),
             (JobKind::Fit, Arc::new(FitWork(fitter))),
-            (JobKind::Erase, Arc::new(EraseWork { store: Arc::clone(&store) })),
+            (JobKind::Erase, Arc::new(EraseWork { store: Arc::clone(&store), rejects: Arc::clone(&rejects) })),
         ];
         let jobs =
             Arc::new(Jobs::start(Arc::clone(&store), works, JobSettings { place: Some(place), ..settings.jobs }));

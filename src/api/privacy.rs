@@ -6,7 +6,7 @@ use super::customers::{look_up_any, unknown};
 use super::imports::accepted;
 use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::{CustomerBody, EventBody, ExportBody, JobBody, OrderBody, RefundBody, ReviewBody, SuppressionBody};
-use crate::domain::{CustomerId, JobKind, Timestamp, WorkspaceId};
+use crate::domain::{CustomerId, Job, JobKind, Timestamp, WorkspaceId};
 use crate::jobs::{EraseRequest, JobAsk};
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -69,29 +69,31 @@ pub async fn erase_customer(
     Path(id): Path<String>,
 ) -> ApiResult<Response> {
     let id = CustomerId::parse(&id)?;
-    let now = Timestamp::now();
-    let erased = state.store.erase_customer(&caller.workspace, &id, now).await?.ok_or_else(|| unknown(&id))?;
-    state.models.purge_texts(&erased.texts);
-    state.snapshots.forget(&caller.workspace, &erased.ids);
-    forget_rejects(&state, &erased.ids).await?;
-    // The job must not bring the id back: it knows its hash.
-    let hash = Sha256::digest(id.as_str()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    let request = EraseRequest { customer_sha256: hash, erased_at: now, removed: erased.removed };
-    let request = serde_json::to_value(request).map_err(|e| ApiError::new(Code::Internal, e.to_string()))?;
-    let job = state.jobs.submit(&caller.workspace, JobAsk::new(JobKind::Erase, request)).await?;
-    Ok(accepted(job))
+    // In a task of its own: memory forgets what the store has erased, also when the caller hangs up in between.
+    let erasing = tokio::spawn(async move { erase(&state, &caller.workspace, &id).await });
+    erasing.await.map_err(|e| ApiError::new(Code::Internal, e.to_string()))?.map(accepted)
 }
 
-async fn forget_rejects(state: &ApiState, ids: &[CustomerId]) -> ApiResult<()> {
-    let (rejects, ids) = (Arc::clone(&state.rejects), ids.to_vec());
+async fn erase(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> ApiResult<Job> {
+    // The job must not bring the id back: it knows its hash.
+    let hash = Sha256::digest(id.as_str()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let request = serde_json::to_value(EraseRequest { customer_sha256: hash });
+    let request = request.map_err(|e| ApiError::new(Code::Internal, e.to_string()))?;
+    let job = JobAsk::new(JobKind::Erase, request).job(Timestamp::now());
+    let erased = state.store.erase_customer(workspace, id, &job).await?.ok_or_else(|| unknown(id))?;
+    state.models.purge_texts(&erased.texts);
+    state.snapshots.forget(workspace, &erased.ids);
+    forget_rejects(state, erased.ids).await;
+    state.jobs.take_up();
+    Ok(erased.job)
+}
+
+/// By the ids themselves, which finds more than the job can by their hashes. Where it cannot be done, the job says so.
+async fn forget_rejects(state: &ApiState, ids: Vec<CustomerId>) {
+    let rejects = Arc::clone(&state.rejects);
     let forget = move || rejects.forget(&ids.iter().map(CustomerId::as_str).collect::<Vec<_>>());
-    match tokio::task::spawn_blocking(forget).await {
-        Ok(Ok(())) => Ok(()),
-        _ => {
-            let detail =
-                "the customer is erased, but rejected rows of imports could not be searched; they go after seven days";
-            Err(ApiError::new(Code::StoreUnavailable, detail))
-        }
+    if !matches!(tokio::task::spawn_blocking(forget).await, Ok(Ok(()))) {
+        tracing::warn!("rejected rows could not be searched for an erased customer; the erasure's job tries again");
     }
 }
 

@@ -134,7 +134,8 @@ impl Jobs {
         Ok(unfinished.iter().filter(|(_, job)| !job.lease.is_held).count())
     }
 
-    fn take_up(&self) {
+    /// Looks for jobs from now on, and at once: one was added that the store made itself.
+    pub fn take_up(&self) {
         self.shared.takes_up.store(true, Ordering::Relaxed);
         self.shared.wake.notify_one();
     }
@@ -144,22 +145,7 @@ impl Jobs {
     /// # Errors
     /// The store's own.
     pub async fn submit(&self, workspace: &WorkspaceId, ask: JobAsk) -> Result<Job> {
-        let job = Job {
-            id: ask.id,
-            kind: ask.kind,
-            state: JobState::Queued,
-            request: ask.request,
-            progress: Progress::default(),
-            checkpoint: None,
-            result: None,
-            error: None,
-            idempotency_key: ask.idempotency_key,
-            created_at: Timestamp::now(),
-            finished_at: None,
-            needs: ask.needs,
-            lease: JobLease::default(),
-        };
-        let standing = self.shared.store.create_job(workspace, &job).await?;
+        let standing = self.shared.store.create_job(workspace, &ask.job(Timestamp::now())).await?;
         self.take_up();
         Ok(standing)
     }
@@ -251,5 +237,24 @@ pub struct JobAsk {
 impl JobAsk {
     pub fn new(kind: JobKind, request: Value) -> Self {
         Self { id: JobId(Uuid::now_v7()), kind, request, idempotency_key: None, needs: JobNeeds::default() }
+    }
+
+    /// As it is queued at a moment.
+    pub fn job(self, created_at: Timestamp) -> Job {
+        Job {
+            id: self.id,
+            kind: self.kind,
+            state: JobState::Queued,
+            request: self.request,
+            progress: Progress::default(),
+            checkpoint: None,
+            result: None,
+            error: None,
+            idempotency_key: self.idempotency_key,
+            created_at,
+            finished_at: None,
+            needs: self.needs,
+            lease: JobLease::default(),
+        }
     }
 }

@@ -54,6 +54,7 @@ macro_rules! contract_suite {
                 who_follows_the_numbers_misses_no_change,
             },
             erasure::{
+                an_erasure_and_its_proof_are_one_step,
                 nothing_of_an_erased_customer_is_left_and_all_of_the_others,
                 pages_of_members_go_on_past_an_erased_one,
                 the_erased_do_not_come_back_until_they_are_let,

@@ -12,7 +12,7 @@ mod sqlite;
 
 pub use place::StorePlace;
 pub use postgres::{PostgresStore, PostgresUrl};
-pub use rules::erased_id;
+pub use rules::{ERASED_IDS, REMOVED, erased_id};
 pub use sqlite::SqliteStore;
 
 use crate::domain::{
@@ -152,12 +152,14 @@ pub struct Removed {
 }
 
 /// An erased customer: what is to be forgotten elsewhere too.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Erased {
     pub ids: Vec<CustomerId>,
     /// The words of their reviews.
     pub texts: Vec<String>,
     pub removed: Removed,
+    /// The job as it was added, with what was removed in its request.
+    pub job: Job,
 }
 
 /// A review's vector under some model.
@@ -351,7 +353,10 @@ pub trait Store: Send + Sync {
     /// Removes the customer that an id counts for: all their ids, facts, vectors, places and quotations, in every version. What
     /// comes under these ids from now on is `Suppressed`: a fact about them is not kept, and another's fact that names one
     /// beside (an anonymous id) is kept without it. Nobody there → nothing.
-    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>>;
+    ///
+    /// The job that is left to do is added in the same step, so nobody is erased without its proof: its `created_at` is the moment,
+    /// and its request, an object, gets [`REMOVED`] and [`ERASED_IDS`]. A job that has its id already is `Conflict`.
+    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, job: &Job) -> Result<Option<Erased>>;
     /// Lets an erased id come back from now on; whether it was suppressed.
     async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool>;
     /// Makes sure that what was erased before is in no file of the store any more, its logs included. May be called again. A

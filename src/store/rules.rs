@@ -1,7 +1,7 @@
 //! Rules of the contract that do not depend on how a store lies on its disk: pure, and so written once for all of them.
 
-use super::{Changed, StoreError};
-use crate::domain::{CustomerId, Fact, Item, JobState, WorkspaceId};
+use super::{Changed, Removed, Result, StoreError};
+use crate::domain::{CustomerId, Fact, Item, Job, JobState, WorkspaceId};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,6 +46,24 @@ pub fn erased_id(workspace: &WorkspaceId, id: &CustomerId) -> [u8; 32] {
     hash.update([0]);
     hash.update(id.as_str());
     hash.finalize().into()
+}
+
+/// Where an erasure's job keeps, in its request, how much was removed ([`Removed`]).
+pub const REMOVED: &str = "removed";
+/// And the hashes ([`erased_id`], in hex) of the ids under which it was.
+pub const ERASED_IDS: &str = "erased_ids";
+
+/// The job of an erasure, with what was erased. The ids themselves are gone: what is kept of them are hashes.
+pub(super) fn proving(workspace: &WorkspaceId, job: &Job, ids: &[CustomerId], removed: Removed) -> Result<Job> {
+    let mut job = job.clone();
+    let request = job.request.as_object_mut();
+    let request = request.ok_or_else(|| StoreError::Conflict("the request of an erasure's job is no object".into()))?;
+    let removed = serde_json::to_value(removed).map_err(|why| StoreError::Corrupt(why.to_string()))?;
+    let hex = |hash: [u8; 32]| hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let ids: Vec<String> = ids.iter().map(|id| hex(erased_id(workspace, id))).collect();
+    request.insert(REMOVED.into(), removed);
+    request.insert(ERASED_IDS.into(), ids.into());
+    Ok(job)
 }
 
 /// Why a holder's write is refused: the job is in this state.

@@ -38,7 +38,7 @@ class Soak:
         self.checked = {writer.name: 0 for writer in self.crowd.writers}
         self.erased, self.imported = set(), {}
         self.kills = {"writing": 0} | {kind.__name__.lower(): 0 for kind in KINDS} | {"starting": 0}
-        self.n_unproven, self.n_rounds, self.n_jobs = 0, 0, 0
+        self.n_rounds, self.n_jobs = 0, 0
         self.findings = []
 
     def round(self):
@@ -186,10 +186,9 @@ class Soak:
         kills = ", ".join(f"{n} in {name}" for name, n in self.kills.items() if n)
         total = self.crowd.total
         found = ", ".join(f"{sum(f.kind == kind for f in self.findings)} {kind}" for kind in FINDINGS)
-        unproven = f", {self.n_unproven} erasures without their proof" if self.n_unproven else ""
         return (
             f"{self.server.store.name}: seed {self.seed}, {sum(self.kills.values())} kills ({kills}), {self.n_jobs} jobs, "
-            f"{total('n_facts'):,} facts acknowledged, {total('n_again')} batches sent again, {total('n_lost')} answers lost{unproven}; {found}"
+            f"{total('n_facts'):,} facts acknowledged, {total('n_again')} batches sent again, {total('n_lost')} answers lost; {found}"
         )
 
 

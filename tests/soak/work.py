@@ -144,7 +144,7 @@ class Erase(Job):
                 self.soak.quiet(client)
                 self.id = self.proof(client)
         if self.id is None:
-            self.soak.n_unproven += 1
+            findings.append(Finding("job", f"{self.customer} is erased, and there is no proof of it"))
         elif result := self.result(client, findings):
             findings += self.check_proof(result)
         return findings + self.check_gone(client) + self.check_suppressed(client)

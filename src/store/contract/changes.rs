@@ -20,7 +20,7 @@ pub(crate) async fn a_change_is_told_with_its_workspace_and_nothing_personal(pla
     store.put_setting(&b, "colour", &json!(1)).await.unwrap();
     let (key, hash) = key(&a, 1);
     store.add_key(&key, &hash).await.unwrap();
-    store.erase_customer(&a, &customer_id("anon"), at(1)).await.unwrap().unwrap();
+    store.erase_customer(&a, &customer_id("anon"), &erasing(1)).await.unwrap().unwrap();
     store.lift_suppression(&a, &customer_id("ann")).await.unwrap();
     store.revoke_key(&a, key.id, at(2)).await.unwrap();
     let store = reopened(place, store).await;

@@ -2,8 +2,8 @@
 
 use super::samples::*;
 use super::{Place, reopened};
-use crate::domain::{Alias, Event, Fact, Identify, SegmentId, Who};
-use crate::store::{Appended, MembersQuery};
+use crate::domain::{Alias, Event, Fact, Identify, Job, JobState, SegmentId, Who};
+use crate::store::{Appended, ERASED_IDS, MembersQuery, REMOVED, Removed, StoreError, erased_id};
 use serde_json::json;
 
 pub(crate) async fn nothing_of_an_erased_customer_is_left_and_all_of_the_others(place: &dyn Place) {
@@ -14,7 +14,7 @@ pub(crate) async fn nothing_of_an_erased_customer_is_left_and_all_of_the_others(
     let other = everything(&*store, &b).await;
     let vectors = store.vectors(&a, MODEL, 0, 99).await.unwrap();
     // c1 has an event, a review, an order, a refund, an account, an alias and a place, and is quoted as typical.
-    let erased = store.erase_customer(&a, &customer_id("c1-before"), at(50)).await.unwrap().unwrap();
+    let erased = store.erase_customer(&a, &customer_id("c1-before"), &erasing(50)).await.unwrap().unwrap();
     assert_eq!(erased.ids.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["c1", "c1-before"]);
     assert_eq!(erased.texts, ["words 1"]);
     let removed = erased.removed;
@@ -22,7 +22,9 @@ pub(crate) async fn nothing_of_an_erased_customer_is_left_and_all_of_the_others(
     assert_eq!((removed.memberships, removed.typical_reviews), (1, 2));
     let store = reopened(place, store).await;
     assert_eq!(store.customer(&a, &customer_id("c1")).await.unwrap(), None);
-    let left = everything(&*store, &a).await;
+    // The proof has hashes of the ids, whose digits may spell anything.
+    let hashes: Vec<String> = serde_json::from_value(erased.job.request[ERASED_IDS].clone()).unwrap();
+    let left = hashes.iter().fold(everything(&*store, &a).await, |left, hash| left.replace(hash, "#"));
     assert!(!left.contains("c1"), "{left}");
     assert!(left.contains("c0") && left.contains("c2"));
     let counts = store.counts(&a).await.unwrap();
@@ -30,7 +32,37 @@ pub(crate) async fn nothing_of_an_erased_customer_is_left_and_all_of_the_others(
     let kept: Vec<_> = vectors.into_iter().filter(|vector| vector.customer.as_str() != "c1").collect();
     assert_eq!(store.vectors(&a, MODEL, 0, 99).await.unwrap(), kept);
     assert_eq!(everything(&*store, &b).await, other, "an id of another workspace is somebody else");
-    assert_eq!(store.erase_customer(&a, &customer_id("c1"), at(51)).await.unwrap(), None);
+    assert_eq!(store.erase_customer(&a, &customer_id("c1"), &erasing(51)).await.unwrap(), None);
+}
+
+pub(crate) async fn an_erasure_and_its_proof_are_one_step(place: &dyn Place) {
+    let store = place.open().await;
+    let a = workspace(&*store, "a").await;
+    fill(&*store, &a, 1).await;
+    let before = everything(&*store, &a).await;
+    // A job that cannot be added: nobody is erased.
+    store.create_job(&a, &erasing(60)).await.unwrap();
+    let clash = store.erase_customer(&a, &customer_id("c1"), &erasing(60)).await;
+    assert!(matches!(clash, Err(StoreError::Conflict(_))), "{clash:?}");
+    let shapeless = Job { request: json!(1), ..erasing(61) };
+    assert!(matches!(store.erase_customer(&a, &customer_id("c1"), &shapeless).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.customer(&a, &customer_id("c1")).await.unwrap().map(|one| one.n_reviews), Some(1));
+    // Nobody to be erased: no job.
+    assert_eq!(store.erase_customer(&a, &customer_id("nobody"), &erasing(62)).await.unwrap(), None);
+    assert_eq!(store.job(&a, erasing(62).id).await.unwrap(), None);
+    let erased = store.erase_customer(&a, &customer_id("c1"), &erasing(63)).await.unwrap().unwrap();
+    let store = reopened(place, store).await;
+    let job = store.job(&a, erasing(63).id).await.unwrap().unwrap();
+    assert_eq!((&job, job.state, job.created_at), (&erased.job, JobState::Queued, at(63)));
+    let removed: Removed = serde_json::from_value(job.request[REMOVED].clone()).unwrap();
+    assert_eq!((removed, &job.request["asked"]), (erased.removed, &json!("whom")));
+    let hex = |id| erased_id(&a, &customer_id(id)).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let mut hashes: Vec<String> = serde_json::from_value(job.request[ERASED_IDS].clone()).unwrap();
+    let mut expected = [hex("c1"), hex("c1-before")];
+    hashes.sort();
+    expected.sort();
+    assert_eq!(hashes, expected);
+    assert!(before.contains("c1-before") && !everything(&*store, &a).await.contains("c1-before"));
 }
 
 pub(crate) async fn pages_of_members_go_on_past_an_erased_one(place: &dyn Place) {
@@ -40,8 +72,8 @@ pub(crate) async fn pages_of_members_go_on_past_an_erased_one(place: &dyn Place)
     store.put_segmentation(&a, &segmentation("needs")).await.unwrap();
     let members: Vec<_> = (0..7).map(|i| membership(&format!("c{i}"), 1 + i % 2)).collect();
     store.publish(&a, &version("needs", 1), &members).await.unwrap();
-    for id in ["c0", "c3", "c4", "c6"] {
-        store.erase_customer(&a, &customer_id(id), at(9)).await.unwrap().unwrap();
+    for (number, id) in (9..).zip(["c0", "c3", "c4", "c6"]) {
+        store.erase_customer(&a, &customer_id(id), &erasing(number)).await.unwrap().unwrap();
     }
     let name = name("needs");
     for (segment, expected) in [(None, vec!["c1", "c2", "c5"]), (Some(SegmentId(2)), vec!["c1", "c5"])] {
@@ -70,7 +102,7 @@ pub(crate) async fn the_erased_do_not_come_back_until_they_are_let(place: &dyn P
     let who = Who { also: Some(customer_id("anon")), ..Who::known(customer_id("ann")) };
     let claim = Fact::Event(Event { who: who.clone(), ..event("e1", "unused", "seen") });
     store.append(&a, &[claim], None, at(1)).await.unwrap();
-    store.erase_customer(&a, &customer_id("ann"), at(2)).await.unwrap().unwrap();
+    store.erase_customer(&a, &customer_id("ann"), &erasing(2)).await.unwrap().unwrap();
     let store = reopened(place, store).await;
     let empty = everything(&*store, &a).await;
     let late = [

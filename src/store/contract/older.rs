@@ -161,7 +161,7 @@ pub(crate) async fn check(store: &dyn Store, parts: &[Part]) {
     leases_are_there(store, &shop, has(Part::Leases)).await;
     it_takes_new_facts(store, &shop).await;
     // Whatever was there before goes whole.
-    let erased = store.erase_customer(&shop, &customer_id("ann"), at(9)).await.unwrap().unwrap();
+    let erased = store.erase_customer(&shop, &customer_id("ann"), &erasing(9)).await.unwrap().unwrap();
     assert_eq!((erased.removed.memberships, erased.removed.typical_reviews), (1, 1));
     assert!(!everything(store, &shop).await.contains("\"ann"), "something of an erased customer is left");
     fill(store, &workspace(store, "new").await, 1).await;

@@ -83,6 +83,11 @@ pub(crate) fn job(number: u128) -> Job {
     }
 }
 
+/// The job of an erasure.
+pub(crate) fn erasing(number: u128) -> Job {
+    Job { kind: JobKind::Erase, request: json!({"asked": "whom"}), ..job(number) }
+}
+
 pub(super) fn key(workspace: &WorkspaceId, number: u8) -> (Key, [u8; 32]) {
     let key = Key {
         id: KeyId(Uuid::from_u128(number.into())),

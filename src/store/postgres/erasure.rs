@@ -3,8 +3,8 @@
 use super::columns::{Json, Moment, Text, Unsigned, Words, get};
 use super::customers::rows_of_one;
 use super::statements::{execute, rows};
-use super::{changes, vectors, workspaces};
-use crate::domain::{CustomerId, Timestamp, TypicalReview, WorkspaceId};
+use super::{changes, jobs, vectors, workspaces};
+use crate::domain::{CustomerId, Job, TypicalReview, WorkspaceId};
 use crate::store::{Changed, Erased, Removed, Result, rules};
 use deadpool_postgres::{GenericClient, Transaction};
 
@@ -12,7 +12,7 @@ pub(super) async fn erase(
     db: &Transaction<'_>,
     workspace: &WorkspaceId,
     id: &CustomerId,
-    now: Timestamp,
+    job: &Job,
 ) -> Result<Option<Erased>> {
     let row = workspaces::lock_alone(db, workspace).await?;
     let (customers, ids) = ids_of_one(db, workspace, id).await?;
@@ -24,11 +24,12 @@ pub(super) async fn erase(
     let hashes: Vec<Vec<u8>> = ids.iter().map(|id| rules::erased_id(workspace, id).to_vec()).collect();
     let suppress = "INSERT INTO suppression (workspace_id, time, id_sha256) SELECT $1, $2, * FROM unnest($3::bytea[])
          ON CONFLICT DO NOTHING";
-    execute(db, suppress, &[&row, &Moment(now), &hashes]).await?;
+    execute(db, suppress, &[&row, &Moment(job.created_at), &hashes]).await?;
+    let job = jobs::add(db, workspace, &rules::proving(workspace, job, &ids, removed)?).await?;
     for id in &ids {
         changes::log(db, row, Changed::Erased(rules::erased_id(workspace, id))).await?;
     }
-    Ok(Some(Erased { ids, texts, removed }))
+    Ok(Some(Erased { ids, texts, removed, job }))
 }
 
 /// The rows and the ids that count for a customer, the customer's own first.

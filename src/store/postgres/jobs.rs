@@ -43,6 +43,14 @@ pub(super) async fn create(db: &Transaction<'_>, workspace: &WorkspaceId, job: &
     find(db, workspace, job.id).await?.ok_or(StoreError::Missing("job"))
 }
 
+/// Adds a job that nobody can have asked for before.
+pub(super) async fn add(db: &Transaction<'_>, workspace: &WorkspaceId, job: &Job) -> Result<Job> {
+    if find(db, workspace, job.id).await?.is_some() {
+        return Err(StoreError::Conflict("another job has this id".into()));
+    }
+    create(db, workspace, job).await
+}
+
 pub(super) async fn find(db: &impl GenericClient, workspace: &WorkspaceId, id: JobId) -> Result<Option<Job>> {
     let found = row(db, select!("WHERE slug = $1 AND job.id = $2"), &[&workspace.as_str(), &id.0]).await?;
     found.as_ref().map(job).transpose()

@@ -287,8 +287,8 @@ impl Store for PostgresStore {
         read!(self, db => accounts::page(db, workspace, after, limit))
     }
 
-    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>> {
-        write!(self, db => erasure::erase(db, workspace, id, now))
+    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, job: &Job) -> Result<Option<Erased>> {
+        write!(self, db => erasure::erase(db, workspace, id, job))
     }
 
     async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool> {

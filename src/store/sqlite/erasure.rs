@@ -4,17 +4,12 @@
 //! afterwards, so that the words are in no file any more.
 
 use super::columns::{Json, Moment, Text, Unsigned};
-use super::{changes, customers, identity, reviews, workspaces};
-use crate::domain::{CustomerId, Timestamp, TypicalReview, WorkspaceId};
+use super::{changes, customers, identity, jobs, reviews, workspaces};
+use crate::domain::{CustomerId, Job, Timestamp, TypicalReview, WorkspaceId};
 use crate::store::{Changed, Erased, Removed, Result, rules};
 use rusqlite::{Connection, params};
 
-pub(super) fn erase(
-    db: &Connection,
-    workspace: &WorkspaceId,
-    id: &CustomerId,
-    now: Timestamp,
-) -> Result<Option<Erased>> {
+pub(super) fn erase(db: &Connection, workspace: &WorkspaceId, id: &CustomerId, job: &Job) -> Result<Option<Erased>> {
     let row = workspaces::require(db, workspace)?;
     let Some(root) = customers::root(db, workspace, id)? else { return Ok(None) };
     let erasing = Erasing { db, workspace: row, rows: identity::rows_of_one(db, root)? };
@@ -22,9 +17,10 @@ pub(super) fn erase(
     let texts = erasing.texts()?;
     let removed = erasing.remove(&ids)?;
     for id in &ids {
-        suppress(db, row, workspace, id, now)?;
+        suppress(db, row, workspace, id, job.created_at)?;
     }
-    Ok(Some(Erased { ids, texts, removed }))
+    let job = jobs::add(db, workspace, &rules::proving(workspace, job, &ids, removed)?)?;
+    Ok(Some(Erased { ids, texts, removed, job }))
 }
 
 struct Erasing<'a> {

@@ -35,6 +35,14 @@ pub(super) fn create(db: &Connection, workspace: &WorkspaceId, job: &Job) -> Res
     find(db, workspace, job.id)?.ok_or(StoreError::Missing("job"))
 }
 
+/// Adds a job that nobody can have asked for before.
+pub(super) fn add(db: &Connection, workspace: &WorkspaceId, job: &Job) -> Result<Job> {
+    if find(db, workspace, job.id)?.is_some() {
+        return Err(StoreError::Conflict("another job has this id".into()));
+    }
+    create(db, workspace, job)
+}
+
 pub(super) fn find(db: &Connection, workspace: &WorkspaceId, id: JobId) -> Result<Option<Job>> {
     let mut statement = db.prepare_cached(select!("WHERE slug = ?1 AND job.id = ?2"))?;
     Ok(statement.query_row(params![workspace.as_str(), Id(id.0)], job).optional()?)

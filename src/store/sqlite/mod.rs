@@ -251,9 +251,9 @@ impl Store for SqliteStore {
         self.read(move |db| orders::refunds_of_customer(db, &workspace, &customer, limit)).await
     }
 
-    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<Option<Erased>> {
-        let (workspace, id) = (workspace.clone(), id.clone());
-        self.write(move |db| erasure::erase(db, &workspace, &id, now)).await
+    async fn erase_customer(&self, workspace: &WorkspaceId, id: &CustomerId, job: &Job) -> Result<Option<Erased>> {
+        let (workspace, id, job) = (workspace.clone(), id.clone(), job.clone());
+        self.write(move |db| erasure::erase(db, &workspace, &id, &job)).await
     }
 
     async fn lift_suppression(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool> {

@@ -117,7 +117,7 @@ async fn an_erasure_waits_for_a_version_that_is_being_published_and_facts_do_not
     one.append(&workspace, &[review("second")], None, Timestamp::UNIX_EPOCH).await.unwrap();
     let erasing = tokio::spawn({
         let (workspace, customer) = (workspace.clone(), CustomerId::parse("c").unwrap());
-        async move { other.erase_customer(&workspace, &customer, Timestamp::UNIX_EPOCH).await }
+        async move { other.erase_customer(&workspace, &customer, &crate::store::contract::samples::erasing(1)).await }
     });
     let watcher = session(&place.address()).await;
     let waiting = "SELECT 1 FROM pg_stat_activity WHERE pg_blocking_pids(pid) @> ARRAY[$1::int]";
