@@ -3,7 +3,7 @@
 //! This page is the map; ARCHITECTURE.md is the guide. Arrows run one way, from the top of this list to its bottom, and a test
 //! holds them:
 //!
-//! - [`cli`]: the commands; all but `serve`, `models` and `embed` are clients of the API
+//! - [`cli`]: the commands; all but `serve`, `models`, `embed` and `store` are clients of the API
 //! - [`app`]: the composition root, the only file that names concrete parts
 //! - [`api`]: every route, wire types, errors, keys, the accept loop; [`console`]: the embedded web console
 //! - [`jobs`]: long work, durable and resumable: imports and fits

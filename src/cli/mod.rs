@@ -1,4 +1,4 @@
-//! The command line: one file a command. Every command but `serve`, `models` and `embed` is a client of the HTTP API: of a running
+//! The command line: one file a command. Every command but `serve`, `models`, `embed` and `store` is a client of the HTTP API: of a running
 //! service with `--url`, or of the same router in this process with `--data-dir`.
 
 mod client;
@@ -16,6 +16,7 @@ mod memory;
 mod models;
 mod progress;
 mod serve;
+mod store;
 
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal;
@@ -56,6 +57,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Models(models::ModelsArgs),
     Keys(keys::KeysArgs),
+    Store(store::StoreArgs),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -161,6 +163,7 @@ pub fn run() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Openapi => print_openapi(),
     };
     match result {

@@ -5,15 +5,19 @@
 
 #[cfg(test)]
 mod contract;
+mod dump;
 mod place;
 mod postgres;
 mod rules;
 mod sqlite;
+mod verify;
 
+pub use dump::{CopiedTable, CopiedWorkspace, CopyOrder, CopyProgress, TableSum, copy};
 pub use place::StorePlace;
 pub use postgres::{PostgresStore, PostgresUrl};
 pub use rules::{ERASED_IDS, REMOVED, erased_id};
-pub use sqlite::SqliteStore;
+pub use sqlite::{BackedUp, BackupProgress, SqliteStore, backup, restore};
+pub use verify::{Checked, Verified, verify};
 
 use crate::domain::{
     Customer, CustomerId, Event, Fact, GroupId, Item, ItemId, Job, JobId, JobKind, Key, KeyId, Membership, Merge,

@@ -325,3 +325,39 @@ fn models_that_are_not_here_are_listed_and_never_taken_for_present() {
     let told = String::from_utf8(verified.stdout).unwrap();
     assert!(told.contains("config.json: WRONG") && told.contains("model.safetensors: missing"), "{told}");
 }
+
+#[test]
+fn a_store_is_copied_looked_through_and_backed_up_while_the_service_runs_and_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    write_reviews(&dir, "reviews.csv", 30);
+    succeeded(&dir, &with(IMPORT, &["--data-dir", "data"]));
+    let server = Server::start(&dir);
+    let told = refused(&dir, &["store", "copy", "--from", "data", "--to", "other"]);
+    assert!(told.contains("in use by another process"), "{told}");
+    succeeded(&dir, &["store", "backup", "--to", "monday.db", "--data-dir", "data"]);
+    let checks = succeeded(&dir, &["store", "verify", "data"]);
+    assert!(checks.lines().count() > 15 && checks.lines().all(|line| line.starts_with("ok\t")), "{checks}");
+    let told = refused(&dir, &["store", "restore", "monday.db", "--data-dir", "data", "--force"]);
+    assert!(told.contains("in use by another process"), "{told}");
+    drop(server);
+    let told = refused(&dir, &["store", "backup", "--to", "monday.db", "--data-dir", "data"]);
+    assert!(told.contains("--force"), "{told}");
+    succeeded(&dir, &["store", "restore", "monday.db", "--data-dir", "other"]);
+    let told = refused(&dir, &["store", "copy", "--from", "data", "--to", "other"]);
+    assert!(told.contains("default with something in it"), "{told}");
+    let copy = ["store", "copy", "--from", "other", "--to", "third"];
+    let (would_be, copied) = (succeeded(&dir, &with(&copy, &["--dry-run"])), succeeded(&dir, &copy));
+    let rows = |told: &str| -> Vec<String> {
+        told.lines().map(|line| line.rsplit_once('\t').unwrap().0.to_owned()).filter(|line| !line.is_empty()).collect()
+    };
+    assert_eq!(rows(&would_be), rows(&copied));
+    assert!(rows(&copied).contains(&"default\treview\t30".to_owned()), "{copied}");
+    let lookup = |place| succeeded(&dir, &["store", "verify", place]);
+    assert_eq!(lookup("third"), checks);
+    let mut bytes = std::fs::read(dir.path().join("third/clientele.db")).unwrap();
+    let page = bytes.len() / 2 / 8192 * 8192;
+    bytes[page..page + 8192].fill(0x5a);
+    std::fs::write(dir.path().join("third/clientele.db"), bytes).unwrap();
+    let damaged = run(&dir, &["store", "verify", "third"]);
+    assert!(matches!(damaged.status.code(), Some(1 | 2)), "{damaged:?}");
+}

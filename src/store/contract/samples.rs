@@ -7,31 +7,31 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use uuid::Uuid;
 
-pub(super) const MODEL: &str = "some-model@1";
+pub(crate) const MODEL: &str = "some-model@1";
 
-pub(super) fn workspace_id(text: &str) -> WorkspaceId {
+pub(crate) fn workspace_id(text: &str) -> WorkspaceId {
     WorkspaceId::parse(text).unwrap()
 }
 
 /// A workspace that is there.
-pub(super) async fn workspace(store: &dyn Store, text: &str) -> WorkspaceId {
+pub(crate) async fn workspace(store: &dyn Store, text: &str) -> WorkspaceId {
     store.create_workspace(&workspace_id(text), at(0)).await.unwrap().id
 }
 
-pub(super) fn customer_id(text: &str) -> CustomerId {
+pub(crate) fn customer_id(text: &str) -> CustomerId {
     CustomerId::parse(text).unwrap()
 }
 
-pub(super) fn name(text: &str) -> SegmentationName {
+pub(crate) fn name(text: &str) -> SegmentationName {
     SegmentationName::parse(text).unwrap()
 }
 
 /// A moment some microseconds after the beginning of 2025.
-pub(super) fn at(microseconds: i64) -> Timestamp {
+pub(crate) fn at(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(1_735_689_600_000_000 + microseconds).unwrap()
 }
 
-pub(super) fn review(id: &str, customer: &str, text: &str) -> Review {
+pub(crate) fn review(id: &str, customer: &str, text: &str) -> Review {
     Review {
         id: ReviewId::parse(id).unwrap(),
         customer: customer_id(customer),
@@ -42,11 +42,11 @@ pub(super) fn review(id: &str, customer: &str, text: &str) -> Review {
     }
 }
 
-pub(super) fn reviews(n: usize) -> Vec<Fact> {
+pub(crate) fn reviews(n: usize) -> Vec<Fact> {
     (0..n).map(|i| Fact::Review(review(&format!("r{i}"), &format!("c{i}"), &format!("review {i}")))).collect()
 }
 
-pub(super) fn event(id: &str, customer: &str, name: &str) -> Event {
+pub(crate) fn event(id: &str, customer: &str, name: &str) -> Event {
     let properties = Map::from_iter([("amount".into(), json!(12.75))]);
     Event {
         id: EventId::parse(id).unwrap(),
@@ -60,7 +60,7 @@ pub(super) fn event(id: &str, customer: &str, name: &str) -> Event {
     }
 }
 
-pub(super) fn identify(customer: &str, traits: Value, time: i64) -> Identify {
+pub(crate) fn identify(customer: &str, traits: Value, time: i64) -> Identify {
     let Value::Object(traits) = traits else { panic!("traits are an object") };
     Identify { who: Who::known(customer_id(customer)), traits, message: None, time: at(time) }
 }
@@ -88,7 +88,7 @@ pub(crate) fn erasing(number: u128) -> Job {
     Job { kind: JobKind::Erase, request: json!({"asked": "whom"}), ..job(number) }
 }
 
-pub(super) fn key(workspace: &WorkspaceId, number: u8) -> (Key, [u8; 32]) {
+pub(crate) fn key(workspace: &WorkspaceId, number: u8) -> (Key, [u8; 32]) {
     let key = Key {
         id: KeyId(Uuid::from_u128(number.into())),
         workspace: workspace.clone(),
@@ -100,13 +100,13 @@ pub(super) fn key(workspace: &WorkspaceId, number: u8) -> (Key, [u8; 32]) {
     (key, [number; 32])
 }
 
-pub(super) fn segmentation(text: &str) -> Segmentation {
+pub(crate) fn segmentation(text: &str) -> Segmentation {
     let definition = Definition { model: "all-MiniLM-L6-v2".into(), k: KChoice::Auto, seed: u64::MAX };
     Segmentation { name: name(text), definition, created_at: at(7), live_version: None }
 }
 
 /// A version with segments s1 and s2.
-pub(super) fn version(of: &str, number: u32) -> Version {
+pub(crate) fn version(of: &str, number: u32) -> Version {
     let quality = Quality {
         silhouette: 0.1 + 0.2,
         davies_bouldin: 1.0 / 3.0,
@@ -161,7 +161,7 @@ fn segment(id: u32) -> Segment {
     }
 }
 
-pub(super) fn membership(customer: &str, segment: u32) -> Membership {
+pub(crate) fn membership(customer: &str, segment: u32) -> Membership {
     Membership {
         customer: customer_id(customer),
         segment: SegmentId(segment),
@@ -175,7 +175,7 @@ pub(super) fn membership(customer: &str, segment: u32) -> Membership {
 
 /// Something of every kind. `flavour` makes contents differ where ids are the same; the numbers of the key keep apart what
 /// is unique in a whole store.
-pub(super) async fn fill(store: &dyn Store, workspace: &WorkspaceId, flavour: u8) {
+pub(crate) async fn fill(store: &dyn Store, workspace: &WorkspaceId, flavour: u8) {
     let (key, hash) = key(workspace, flavour);
     store.add_key(&key, &hash).await.unwrap();
     let mut facts = vec![
@@ -233,7 +233,7 @@ fn bought(flavour: u8) -> Vec<Fact> {
 }
 
 /// All that a workspace shows, as text.
-pub(super) async fn everything(store: &dyn Store, workspace: &WorkspaceId) -> String {
+pub(crate) async fn everything(store: &dyn Store, workspace: &WorkspaceId) -> String {
     let mut shown = String::new();
     macro_rules! show {
         ($($what:expr),* $(,)?) => { $(writeln!(shown, "{:#?}", $what.await.unwrap()).unwrap();)* };
@@ -278,7 +278,7 @@ pub(super) async fn everything(store: &dyn Store, workspace: &WorkspaceId) -> St
 }
 
 /// Facts about few customers and under few ids, so that they meet.
-pub(super) fn any_facts(n: usize) -> impl Strategy<Value = Vec<Fact>> {
+pub(crate) fn any_facts(n: usize) -> impl Strategy<Value = Vec<Fact>> {
     let customer = (0..4_u8).prop_map(|i| format!("c{i}"));
     let review = (0..5_u8, customer.clone(), 0..2_u8, proptest::option::of(-1.0..5.0_f64)).prop_map(
         |(id, customer, text, rating)| {
@@ -291,7 +291,7 @@ pub(super) fn any_facts(n: usize) -> impl Strategy<Value = Vec<Fact>> {
     proptest::collection::vec(prop_oneof![3 => review, 1 => event, 1 => identify], 0..n)
 }
 
-pub(super) fn any_identify(customer: impl Strategy<Value = String>) -> impl Strategy<Value = Identify> {
+pub(crate) fn any_identify(customer: impl Strategy<Value = String>) -> impl Strategy<Value = Identify> {
     let value = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),

@@ -73,7 +73,7 @@ pub(super) async fn page(
 }
 
 pub(super) async fn unfinished(db: &impl GenericClient) -> Result<Vec<(WorkspaceId, Job)>> {
-    let select = select!("WHERE state IN ('queued', 'running') ORDER BY job.created_at, job.id");
+    let select = select!("WHERE state IN ('queued', 'running') AND slug NOT LIKE '~%' ORDER BY job.created_at, job.id");
     let jobs = rows(db, select, &[]).await?;
     let with_workspace = |row: &Row| {
         let Text(workspace) = get(row, 14)?;

@@ -43,7 +43,8 @@ macro_rules! select {
 }
 
 pub(super) async fn by_hash(db: &impl GenericClient, secret_sha256: &[u8; 32]) -> Result<Option<Key>> {
-    let found = row(db, select!("WHERE secret_sha256 = $1"), &[&secret_sha256.as_slice()]).await?;
+    let found =
+        row(db, select!("WHERE secret_sha256 = $1 AND slug NOT LIKE '~%'"), &[&secret_sha256.as_slice()]).await?;
     found.as_ref().map(key).transpose()
 }
 
@@ -62,7 +63,9 @@ pub(super) async fn revoke(db: &Transaction<'_>, workspace: &WorkspaceId, id: Ke
 }
 
 pub(super) async fn any_live(db: &impl GenericClient) -> Result<bool> {
-    Ok(row(db, "SELECT 1 FROM api_key WHERE revoked_at IS NULL LIMIT 1", &[]).await?.is_some())
+    let select = "SELECT 1 FROM api_key JOIN workspace ON workspace.id = workspace_id
+         WHERE revoked_at IS NULL AND slug NOT LIKE '~%' LIMIT 1";
+    Ok(row(db, select, &[]).await?.is_some())
 }
 
 fn key(row: &Row) -> Result<Key> {

@@ -48,7 +48,8 @@ pub(super) async fn claim(db: &Transaction<'_>, claim: &Claim<'_>) -> Result<Opt
         db,
         concat!(
             "SELECT job.workspace_id, slug, job.id, subject FROM job JOIN workspace ON workspace.id = workspace_id
-             WHERE state IN ('queued', 'running') AND kind = ANY ($1) AND (place IS NULL OR place = $2) AND NOT ",
+             WHERE slug NOT LIKE '~%' AND state IN ('queued', 'running') AND kind = ANY ($1)
+               AND (place IS NULL OR place = $2) AND NOT ",
             is_held!("job"),
             " AND NOT EXISTS (
                  SELECT 1 FROM job other WHERE other.workspace_id = job.workspace_id AND other.subject = job.subject AND ",

@@ -34,6 +34,7 @@ mod reviews;
 mod schema;
 mod segmentations;
 mod settings;
+mod side;
 mod standing;
 mod statements;
 #[cfg(test)]
@@ -45,6 +46,7 @@ mod versions;
 mod workspaces;
 mod writing;
 
+pub(super) use side::PostgresSide;
 pub use url::PostgresUrl;
 
 use super::{

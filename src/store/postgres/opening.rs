@@ -15,9 +15,8 @@ use tokio_postgres::{NoTls, config::SslMode};
 const OLDEST: i32 = 13;
 
 pub(super) async fn open(url: &PostgresUrl, limits: Limits) -> Result<Connections> {
-    let connections = Connections::new(url, limits)?;
+    let connections = connect(url, limits).await?;
     let refuse = |why: String| StoreError::Open { place: url.place().to_owned(), why };
-    knock(url, limits).await.map_err(refuse)?;
     let mut connection = connections.take().await.map_err(|error| refuse(error.to_string()))?;
     let opened = async {
         let db = connection.object()?;
@@ -32,6 +31,29 @@ pub(super) async fn open(url: &PostgresUrl, limits: Limits) -> Result<Connection
     connection.give_back(&outcome);
     outcome?;
     Ok(connections)
+}
+
+/// Connects to a server, whatever is there.
+pub(super) async fn connect(url: &PostgresUrl, limits: Limits) -> Result<Connections> {
+    let connections = Connections::new(url, limits)?;
+    let refuse = |why: String| StoreError::Open { place: url.place().to_owned(), why };
+    knock(url, limits).await.map_err(refuse)?;
+    Ok(connections)
+}
+
+/// For who only looks: the schema must be this program's.
+pub(super) async fn require_current(url: &PostgresUrl, connections: &Connections) -> Result<()> {
+    let mut connection = connections.take().await?;
+    let found = schema::version(&*connection.object()?).await?.unwrap_or(0);
+    let (place, known) = (url.place().to_owned(), schema::VERSION);
+    match found {
+        newer if newer > known => Err(StoreError::TooNew { place, found, known }),
+        older if older < known => {
+            let why = format!("it has schema {older}, older than this program's {known}: open it once to update it");
+            Err(StoreError::Open { place, why })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Connects once outside the pool, whose errors say less.

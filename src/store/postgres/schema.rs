@@ -47,7 +47,7 @@ pub(super) async fn apply(db: &mut Object, migrations: &[&str]) -> Result<i64> {
 }
 
 /// Nothing where no store is yet.
-async fn version(db: &impl GenericClient) -> Result<Option<i64>> {
+pub(super) async fn version(db: &impl GenericClient) -> Result<Option<i64>> {
     // Only in the schema that tables would be made in: another one on the path may hold another store.
     let is_there = "SELECT to_regclass(quote_ident(current_schema()) || '.clientele_schema') IS NOT NULL";
     if !db.query_one(is_there, &[]).await?.get::<_, bool>(0) {

@@ -58,7 +58,9 @@ pub(super) async fn all(db: &impl GenericClient, workspace: &WorkspaceId) -> Res
 
 /// Versions are numbered one by one, so the live numbers' sum grows with each: a few rows, and no counter that writers would share.
 pub(super) async fn n_published(db: &impl GenericClient) -> Result<u64> {
-    let sum = row(db, "SELECT coalesce(sum(live_version), 0)::bigint FROM segmentation", &[]).await?;
+    let select = "SELECT coalesce(sum(live_version), 0)::bigint FROM segmentation
+         JOIN workspace ON workspace.id = workspace_id WHERE slug NOT LIKE '~%'";
+    let sum = row(db, select, &[]).await?;
     let Unsigned(n) = sum.map_or(Ok(Unsigned(0)), |row| get(&row, 0))?;
     Ok(n)
 }

@@ -39,7 +39,8 @@ pub(super) async fn create(db: &Transaction<'_>, id: &WorkspaceId, now: Timestam
 }
 
 pub(super) async fn all(db: &impl GenericClient) -> Result<Vec<Workspace>> {
-    rows(db, "SELECT slug, created_at FROM workspace ORDER BY slug", &[]).await?.iter().map(workspace).collect()
+    let select = "SELECT slug, created_at FROM workspace WHERE slug NOT LIKE '~%' ORDER BY slug";
+    rows(db, select, &[]).await?.iter().map(workspace).collect()
 }
 
 pub(super) async fn counts(db: &impl GenericClient, id: &WorkspaceId) -> Result<Counts> {

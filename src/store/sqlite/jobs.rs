@@ -59,8 +59,9 @@ pub(super) fn page(db: &Connection, workspace: &WorkspaceId, before: Option<JobI
 }
 
 pub(super) fn unfinished(db: &Connection) -> Result<Vec<(WorkspaceId, Job)>> {
-    let mut statement =
-        db.prepare_cached(select!("WHERE state IN ('queued', 'running') ORDER BY job.created_at, job.id"))?;
+    let mut statement = db.prepare_cached(select!(
+        "WHERE state IN ('queued', 'running') AND slug NOT LIKE '~%' ORDER BY job.created_at, job.id"
+    ))?;
     let jobs = statement.query_map([], |row| {
         let Text(workspace) = row.get(14)?;
         Ok((workspace, job(row)?))

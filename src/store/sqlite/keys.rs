@@ -31,7 +31,8 @@ pub(super) fn add(db: &Connection, key: &Key, secret_sha256: &[u8; 32]) -> Resul
 pub(super) fn by_hash(db: &Connection, secret_sha256: &[u8; 32]) -> Result<Option<Key>> {
     let mut statement = db.prepare_cached(
         "SELECT key.id, slug, label, scopes, key.created_at, revoked_at
-         FROM api_key key JOIN workspace ON workspace.id = workspace_id WHERE secret_sha256 = ?1",
+         FROM api_key key JOIN workspace ON workspace.id = workspace_id
+         WHERE secret_sha256 = ?1 AND slug NOT LIKE '~%'",
     )?;
     Ok(statement.query_row([secret_sha256.as_slice()], key).optional()?)
 }
@@ -54,7 +55,9 @@ pub(super) fn revoke(db: &Connection, workspace: &WorkspaceId, id: KeyId, now: T
 }
 
 pub(super) fn any_live(db: &Connection) -> Result<bool> {
-    Ok(db.prepare_cached("SELECT 1 FROM api_key WHERE revoked_at IS NULL LIMIT 1")?.exists([])?)
+    let select = "SELECT 1 FROM api_key JOIN workspace ON workspace.id = workspace_id
+         WHERE revoked_at IS NULL AND slug NOT LIKE '~%' LIMIT 1";
+    Ok(db.prepare_cached(select)?.exists([])?)
 }
 
 fn key(row: &Row<'_>) -> rusqlite::Result<Key> {

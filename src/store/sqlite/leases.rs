@@ -77,7 +77,7 @@ fn find(db: &Connection, kind: JobKind, place: Option<Uuid>, now: i64) -> Result
     let mut statement = db.prepare_cached(
         "SELECT workspace_id, slug, job.id, subject, job.created_at
          FROM job JOIN workspace ON workspace.id = workspace_id
-         WHERE state IN ('queued', 'running') AND kind = ?1 AND (place IS NULL OR place = ?2)
+         WHERE slug NOT LIKE '~%' AND state IN ('queued', 'running') AND kind = ?1 AND (place IS NULL OR place = ?2)
            AND (holder IS NULL OR lease_until <= ?3)
            AND NOT EXISTS (
                SELECT 1 FROM job other WHERE other.workspace_id = job.workspace_id AND other.subject = job.subject

@@ -1,6 +1,7 @@
 //! [`Store`] on one SQLite file: a single process, a single writing thread, readers beside it.
 
 mod accounts;
+mod backup;
 mod changes;
 mod columns;
 mod customers;
@@ -23,12 +24,20 @@ mod reviews;
 mod schema;
 mod segmentations;
 mod settings;
+mod side;
 #[cfg(test)]
 mod tests;
 mod vectors;
+mod verify;
 mod versions;
+#[cfg(test)]
+mod wal_damage;
 mod workspaces;
 mod writer;
+
+pub use backup::{BackedUp, BackupProgress, backup, restore};
+pub(super) use side::SqliteSide;
+pub(super) use verify::verify;
 
 use super::{
     Account, Appended, Change, Checkpoint, Claim, Counts, Erased, Lease, MembersQuery, Publication, Result,

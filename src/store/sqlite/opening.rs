@@ -1,7 +1,7 @@
 //! How a store's file comes to be open: locked against a second process, looked at before it is touched, and made whole or
 //! not at all. A file that is not a sound store of ours is reported and stays byte for byte as it is.
 
-use super::{leases, schema};
+use super::{backup, leases, schema};
 use crate::store::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const DATABASE: &str = "clientele.db";
+pub(super) const DATABASE: &str = "clientele.db";
 /// A store is made under this name and takes its own when it is whole: an interrupted start leaves no half store.
 const UNFINISHED: &str = "clientele.db.new";
 const LOCK: &str = "clientele.lock";
@@ -35,9 +35,9 @@ pub(super) struct Opened {
 }
 
 pub(super) fn open(data_dir: &Path) -> Result<Opened, StoreError> {
-    make_dir(data_dir).map_err(|e| refusal(data_dir, format!("the folder cannot be made: {e}")))?;
-    let lock = lock(data_dir)?;
+    let lock = take(data_dir)?;
     let path = data_dir.join(DATABASE);
+    backup::finish(data_dir).map_err(|e| refusal(&path, format!("a restore cannot be finished: {e}")))?;
     let is_there = path.try_exists().map_err(|e| refusal(&path, e.to_string()))?;
     if is_there {
         inspect(&path)?;
@@ -62,6 +62,40 @@ pub(super) fn open(data_dir: &Path) -> Result<Opened, StoreError> {
         Err(error) => return Err(refusal(&path, format!("its jobs cannot be taken over: {error}"))),
     };
     Ok(Opened { path, writer, lock, are_leases_ended })
+}
+
+/// Whether a folder has a store.
+pub(super) fn is_there(data_dir: &Path) -> bool {
+    data_dir.join(DATABASE).exists()
+}
+
+/// Takes a folder for this process, and makes it if it is not there.
+pub(super) fn take(data_dir: &Path) -> Result<File, StoreError> {
+    make_dir(data_dir).map_err(|e| refusal(data_dir, format!("the folder cannot be made: {e}")))?;
+    lock(data_dir)
+}
+
+/// A store that nobody else may open meanwhile, to be read and left as it is.
+pub(super) fn look(data_dir: &Path) -> Result<(Connection, File), StoreError> {
+    let lock = lock(data_dir)?;
+    Ok((look_beside(data_dir)?, lock))
+}
+
+/// A store to be read and left as it is, whoever has it.
+pub(super) fn look_beside(data_dir: &Path) -> Result<Connection, StoreError> {
+    let path = data_dir.join(DATABASE);
+    if !is_there(data_dir) {
+        return Err(refusal(&path, "there is no store in this folder"));
+    }
+    inspect(&path)?;
+    let connection = connect_reader(&path)?;
+    let found = schema::version(&connection)?;
+    if found < schema::VERSION {
+        let why =
+            format!("it has schema {found}, older than this program's {}: open it once to update it", schema::VERSION);
+        return Err(refusal(&path, why));
+    }
+    Ok(connection)
 }
 
 /// One more connection that can only read.
@@ -139,7 +173,7 @@ fn write_empty(path: &Path) -> rusqlite::Result<()> {
     connection.close().map_err(|(_, e)| e)
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
         _ => Ok(()),
@@ -147,7 +181,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 /// Makes the names in a folder durable; the files' contents are synced on their own.
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(if dir.as_os_str().is_empty() { Path::new(".") } else { dir })?.sync_all()
     } else {
@@ -203,6 +237,20 @@ fn inspect(path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::TooNew { place: path.display().to_string(), found, known: schema::VERSION });
     }
     Ok(())
+}
+
+/// Looks at the header of a file that no store is: a backup.
+pub(super) fn inspect_alone(path: &Path) -> Result<(), StoreError> {
+    let refuse = |why: String| refusal(path, why);
+    let size = fs::metadata(path).map_err(|e| refuse(e.to_string()))?.len();
+    let header = Header::read(path).map_err(refuse)?;
+    header.check(size, 0).map_err(refuse)?;
+    match header.user_version {
+        found if found > schema::VERSION => {
+            Err(StoreError::TooNew { place: path.display().to_string(), found, known: schema::VERSION })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the first hundred bytes of an SQLite file say ("The Database Header" in SQLite's file format).

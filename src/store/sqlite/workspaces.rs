@@ -24,7 +24,8 @@ pub(super) fn create(db: &Connection, id: &WorkspaceId, now: Timestamp) -> Resul
 }
 
 pub(super) fn all(db: &Connection) -> Result<Vec<Workspace>> {
-    let mut statement = db.prepare_cached("SELECT slug, created_at FROM workspace ORDER BY slug")?;
+    let mut statement =
+        db.prepare_cached("SELECT slug, created_at FROM workspace WHERE slug NOT LIKE '~%' ORDER BY slug")?;
     Ok(statement.query_map([], workspace)?.collect::<rusqlite::Result<_>>()?)
 }
 
