@@ -14,6 +14,7 @@ mod leases;
 mod lookup;
 mod memory;
 mod models;
+mod plant;
 mod progress;
 mod serve;
 mod store;
@@ -55,6 +56,7 @@ enum Command {
     Lookup(lookup::LookupArgs),
     Embed(embed::EmbedArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Plant(plant::PlantArgs),
     Models(models::ModelsArgs),
     Keys(keys::KeysArgs),
     Store(store::StoreArgs),
@@ -161,6 +163,7 @@ pub fn run() -> ExitCode {
         Command::Lookup(args) => lookup::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Plant(args) => plant::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Store(args) => store::run(&args),

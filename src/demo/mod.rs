@@ -10,10 +10,12 @@ mod grammar;
 mod grammar_en;
 mod grammar_zh;
 mod personas;
+mod planted;
 mod shop;
 #[cfg(test)]
 mod tests;
 mod voices_en;
 mod voices_zh;
 
+pub use planted::{PlantedFiles, PlantedKind, PlantedSettings, write_planted};
 pub use shop::{SHOP_NAME, ShopFiles, ShopSettings, write_shop};
