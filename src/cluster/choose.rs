@@ -1,7 +1,7 @@
 //! Choosing k: for every candidate the silhouette and the stability of a sample, and a guard against one giant segment.
 
 use super::stability::refit_labels;
-use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all, quality, step};
+use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all_starts, quality, step};
 use crate::domain::Candidate;
 use crate::measure;
 use rand::SeedableRng;
@@ -55,7 +55,7 @@ pub fn choose_k(points: &Points<'_>, settings: ChooseK, watch: &dyn Watch) -> Re
     // A step each: the fits of all k, the refits of all k, and the chosen one on all points.
     let n_steps = 2 + REFITS;
     step(watch, 0, n_steps)?;
-    let fitted = fit_all(&sample, &ks, &())?;
+    let fitted = fit_all_starts(&sample, &ks, &())?;
     let mut stabilities = vec![0.0; ks.len()];
     let numbers: Vec<usize> = fitted.iter().map(|fitted| fitted.k).collect();
     for refit in 0..REFITS {
@@ -69,7 +69,9 @@ pub fn choose_k(points: &Points<'_>, settings: ChooseK, watch: &dyn Watch) -> Re
     let candidates: Vec<Candidate> =
         fitted.iter().zip(stabilities).map(|(fitted, stability)| candidate(&sample, fitted, stability)).collect();
     let k = best(&candidates);
-    let clustering = KMeans::params(k).seed(settings.seed).check(points)?.fit(points, &())?;
+    let kmeans = KMeans::params(k).seed(settings.seed).check(points)?;
+    let mut fitted = fit_all_starts(points, &[kmeans], &())?;
+    let clustering = fitted.pop().ok_or(ClusterError::NoClusters { k })?;
     Ok(Chosen { clustering, candidates })
 }
 

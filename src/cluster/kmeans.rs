@@ -108,6 +108,22 @@ impl KMeans {
         found.into_iter().next().ok_or(ClusterError::NoClusters { k: self.0.k })
     }
 
+    pub(super) fn k(&self) -> usize {
+        self.0.k
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.0.seed
+    }
+
+    pub(super) fn metric(&self) -> Metric {
+        self.0.metric
+    }
+
+    pub(super) fn max_iter(&self) -> usize {
+        self.0.max_iter
+    }
+
     /// Rows that tries run on.
     fn n_tried_on(&self, points: &Points<'_>) -> usize {
         points.len().min(SAMPLE.max(50 * self.0.k))
@@ -258,7 +274,7 @@ pub fn recentre(points: &Points<'_>, clustering: &Clustering) -> Clustering {
 }
 
 /// Renumbers the clusters by size, largest first, ties by their first member.
-fn canonical(found: Clustering) -> Clustering {
+pub(super) fn canonical(found: Clustering) -> Clustering {
     let (k, d) = (found.k, found.dimension);
     let (mut sizes, mut first) = (vec![0usize; k], vec![usize::MAX; k]);
     for (i, &label) in found.labels.iter().enumerate() {

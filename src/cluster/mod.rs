@@ -18,6 +18,7 @@ mod quality;
 mod seeding;
 mod smoothing;
 mod stability;
+mod starts;
 
 pub use align::align_segments;
 pub use choose::{ChooseK, Chosen, choose_k};
@@ -31,6 +32,7 @@ pub use principal::{PrincipalAxes, principal_axes};
 pub use quality::{InternalQuality, quality};
 pub use smoothing::smooth;
 pub use stability::{Stability, StabilitySettings, stability};
+pub use starts::fit_all_starts;
 
 use std::ops::ControlFlow;
 

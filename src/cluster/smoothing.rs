@@ -1,10 +1,10 @@
-//! Points drawn a little towards their neighbours, before they are clustered.
+//! Points drawn towards their neighbours, before they are clustered.
 //!
 //! A segment is made of topics, and one short review is an unsure sign of its topic. Its nearest neighbours are about the same
-//! topic; the mean of them all is a surer sign, and lies where the others of the segment are. This is one step of a graph
-//! convolution with fixed weights on the graph of nearest neighbours (Zhang et al. 2019, "Attributed Graph Clustering via
-//! Adaptive Graph Convolution", equation 5). It finds labels of real reviews better; it does nothing for groups that are one
-//! round cloud each.
+//! topic; the mean of them all is a surer sign, and lies where the others of the segment are. This is a graph convolution with fixed
+//! weights on the graph of nearest neighbours (Zhang et al. 2019, "Attributed Graph Clustering via Adaptive Graph Convolution",
+//! equation 5), a few steps of it: neighbours of neighbours are heard too, each the more the more alike it is. It finds labels of real
+//! reviews better; it does nothing for groups that are one round cloud each.
 
 use super::geometry::{Points, dot4, normalise};
 use super::{ClusterError, Watch, step};
@@ -19,6 +19,13 @@ const NEIGHBOURS: usize = 10;
 const POINTS_A_NEIGHBOUR: usize = 30;
 /// Neighbours are sought among so many points, drawn evenly, so that the work grows with the number of points, not its square.
 const REFERENCES: usize = 8_192;
+/// Steps towards the neighbours. Measured on titles, reviews and Chinese reviews, two to eight do as well as each other.
+const STEPS: usize = 4;
+/// A neighbour weighs as much as this power of its cosine: where a group has fewer members than there are neighbours, those beyond it
+/// count little.
+const POWER: i32 = 4;
+/// A neighbour that is less alike weighs as much as one that is so much: the weights of a point's neighbours are never all zero.
+const LEAST_COSINE: f32 = 1e-3;
 /// Rows that one thread compares with a block of references at a time.
 const BLOCK: usize = 64;
 /// Rows between two looks at the watcher.
@@ -26,7 +33,8 @@ const STRIDE: usize = 32 * BLOCK;
 /// The random stream of the references, beyond those of k-means and of refits.
 const STREAM: u64 = 1 << 40;
 
-/// Each point plus the mean of its nearest neighbours, scaled to unit length: `[n, dimension]`. A zero point stays zero.
+/// Each point after some steps, each half the way to the weighted mean of its nearest neighbours, scaled to unit length:
+/// `[n, dimension]`. Who its neighbours are, and their weights, is settled beforehand. A zero point stays zero.
 ///
 /// # Errors
 /// [`ClusterError::Cancelled`] alone.
@@ -37,34 +45,73 @@ pub fn smooth(points: &Points<'_>, seed: u64, watch: &dyn Watch) -> Result<Vec<f
     if n_neighbours == 0 {
         return Ok(smoothed);
     }
-    let references = References::draw(points, seed);
-    for (i, rows) in smoothed.chunks_mut(STRIDE * d).enumerate() {
+    let mut references = References::draw(points, seed);
+    let neighbours = find_neighbours(points, &references, n_neighbours, watch)?;
+    for _ in 0..STEPS {
+        let rows = smoothed.par_chunks_exact_mut(d).zip(neighbours.par_chunks_exact(n_neighbours));
+        rows.for_each(|(row, nearest)| draw_towards(row, nearest, &references.values));
+        // Everybody has made the step: from here on neighbours are where it took them.
+        references.move_to(&smoothed, d);
+    }
+    smoothed.par_chunks_exact_mut(d).for_each(|row| {
+        let mut whole: Vec<f64> = row.iter().map(|&value| f64::from(value)).collect();
+        normalise(&mut whole);
+        row.iter_mut().zip(whole).for_each(|(value, whole)| *value = whole as f32);
+    });
+    Ok(smoothed)
+}
+
+/// A neighbour and its share of the mean; the shares of a point's neighbours are 1 in all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Weighted {
+    /// Index among the references.
+    reference: u32,
+    weight: f32,
+}
+
+/// `[n, n_neighbours]`
+fn find_neighbours(
+    points: &Points<'_>,
+    references: &References,
+    n_neighbours: usize,
+    watch: &dyn Watch,
+) -> Result<Vec<Weighted>, ClusterError> {
+    let n = points.len();
+    let mut found = vec![Weighted { reference: 0, weight: 0.0 }; n * n_neighbours];
+    for (i, rows) in found.chunks_mut(STRIDE * n_neighbours).enumerate() {
         step(watch, i * STRIDE, n)?;
-        rows.par_chunks_mut(BLOCK * d).enumerate().for_each(|(j, rows)| {
+        rows.par_chunks_mut(BLOCK * n_neighbours).enumerate().for_each(|(j, rows)| {
             let first = i * STRIDE + j * BLOCK;
-            let nearest = pulp::Arch::new().dispatch(Search { points, references: &references, first, n_neighbours });
-            for (row, nearest) in rows.chunks_exact_mut(d).zip(nearest) {
-                draw_towards(row, &nearest, &references.values);
+            let nearest = pulp::Arch::new().dispatch(Search { points, references, first, n_neighbours });
+            for (row, nearest) in rows.chunks_exact_mut(n_neighbours).zip(nearest) {
+                weigh(row, &nearest);
             }
         });
     }
     step(watch, n, n)?;
-    Ok(smoothed)
+    Ok(found)
 }
 
-/// Adds the mean of the neighbours and scales to unit length.
-fn draw_towards(row: &mut [f32], nearest: &[Neighbour], references: &[f32]) {
+fn weigh(row: &mut [Weighted], nearest: &[Neighbour]) {
+    let weight = |neighbour: &Neighbour| neighbour.cosine.max(LEAST_COSINE).powi(POWER);
+    let total: f32 = nearest.iter().map(weight).sum();
+    for (weighted, neighbour) in row.iter_mut().zip(nearest) {
+        *weighted = Weighted { reference: neighbour.reference as u32, weight: weight(neighbour) / total };
+    }
+}
+
+/// Half the way to the mean of the neighbours.
+fn draw_towards(row: &mut [f32], nearest: &[Weighted], references: &[f32]) {
     let d = row.len();
     if row.iter().all(|&value| value == 0.0) {
         return;
     }
     let mut sum: Vec<f64> = row.iter().map(|&value| f64::from(value)).collect();
     for neighbour in nearest {
-        let values = &references[neighbour.reference * d..][..d];
-        sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum += f64::from(value) / nearest.len() as f64);
+        let values = &references[neighbour.reference as usize * d..][..d];
+        sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum += f64::from(neighbour.weight) * f64::from(value));
     }
-    normalise(&mut sum);
-    row.iter_mut().zip(sum).for_each(|(value, sum)| *value = sum as f32);
+    row.iter_mut().zip(sum).for_each(|(value, sum)| *value = (sum / 2.0) as f32);
 }
 
 /// The points among which neighbours are sought.
@@ -86,6 +133,13 @@ impl References {
         }
         let values = points.select(&rows);
         Self { rows, values }
+    }
+
+    /// Where they are now, `points` being all points, `[n, dimension]`.
+    fn move_to(&mut self, points: &[f32], d: usize) {
+        self.values.par_chunks_exact_mut(d).zip(&self.rows).for_each(|(values, &row)| {
+            values.copy_from_slice(&points[row * d..][..d]);
+        });
     }
 }
 
@@ -155,25 +209,37 @@ mod tests {
         smooth(&Points::new(values, d).unwrap(), 0, &()).unwrap()
     }
 
+    /// Step by step, from the definition.
     #[test]
-    fn every_point_moves_to_the_mean_of_itself_and_its_nearest_others() {
-        let truth = planted(&[40, 30], 13, 1.0, 1);
-        let points = Points::new(&truth.values, 13).unwrap();
-        let found = smoothed(&truth.values, 13);
+    fn every_point_moves_half_the_way_to_its_neighbours_a_few_times() {
+        const D: usize = 13;
+        let truth = planted(&[40, 30], D, 1.0, 1);
+        let points = Points::new(&truth.values, D).unwrap();
+        let found = smoothed(&truth.values, D);
+        let cosine =
+            |i: usize, j: usize| points.row(i).iter().zip(points.row(j)).map(|(a, b)| f64::from(a * b)).sum::<f64>();
         // 70 points: two neighbours each.
-        for i in 0..70 {
+        let neighbours = |i: usize| {
             let mut others: Vec<usize> = (0..70).filter(|&j| j != i).collect();
-            let cosine = |j: usize| points.row(i).iter().zip(points.row(j)).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-            others.sort_by(|&a, &b| cosine(b).total_cmp(&cosine(a)));
-            let mut expected: Vec<f64> = (0..13)
-                .map(|c| {
-                    f64::from(points.row(i)[c])
-                        + f64::midpoint(f64::from(points.row(others[0])[c]), f64::from(points.row(others[1])[c]))
-                })
-                .collect();
-            normalise(&mut expected);
-            for (a, b) in found[i * 13..][..13].iter().zip(&expected) {
-                assert!((f64::from(*a) - b).abs() < 1e-6, "row {i}");
+            others.sort_by(|&a, &b| cosine(i, b).total_cmp(&cosine(i, a)));
+            let weights = [0, 1].map(|j| cosine(i, others[j]).max(1e-3).powi(POWER));
+            [0, 1].map(|j| (others[j], weights[j] / (weights[0] + weights[1])))
+        };
+        let mut expected: Vec<Vec<f64>> =
+            (0..70).map(|i| points.row(i).iter().map(|v| f64::from(*v)).collect()).collect();
+        for _ in 0..STEPS {
+            let before = expected.clone();
+            for (i, row) in expected.iter_mut().enumerate() {
+                for (c, value) in row.iter_mut().enumerate() {
+                    let mean: f64 = neighbours(i).iter().map(|&(j, weight)| weight * before[j][c]).sum();
+                    *value = f64::midpoint(before[i][c], mean);
+                }
+            }
+        }
+        for (i, row) in expected.iter_mut().enumerate() {
+            normalise(row);
+            for (a, b) in found[i * D..][..D].iter().zip(row) {
+                assert!((f64::from(*a) - *b).abs() < 1e-5, "row {i}");
             }
         }
     }

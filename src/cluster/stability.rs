@@ -1,7 +1,7 @@
 //! Would the same segments come out of other customers of the same kind? Refits on resampled customers tell.
 
 use super::geometry::assign;
-use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all, step};
+use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all_starts, step};
 use crate::measure::best_matching;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -77,7 +77,7 @@ pub(super) fn refit_labels(
             checked => checked,
         })
         .collect();
-    let fitted = fit_all(&drawn, &asked?, &())?;
+    let fitted = fit_all_starts(&drawn, &asked?, &())?;
     Ok(fitted.iter().map(|fitted| assign(points, &fitted.centroids).0).collect())
 }
 

@@ -118,7 +118,9 @@ fn cluster_customers(
     match definition.k {
         KChoice::Fixed(k) => {
             let kmeans = cluster::KMeans::params(k).seed(definition.seed).check(points)?;
-            Ok((kmeans.fit(points, &Phase { reporter, name: "clustering" })?, Vec::new()))
+            let mut fitted = cluster::fit_all_starts(points, &[kmeans], &Phase { reporter, name: "clustering" })?;
+            let clustering = fitted.pop().ok_or_else(|| SegmentError::Broken("one fit gave none".into()))?;
+            Ok((clustering, Vec::new()))
         }
         KChoice::Auto => {
             let settings = cluster::ChooseK::for_customers(points.len(), definition.seed);
