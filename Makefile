@@ -10,7 +10,7 @@ NPM ?= npm
 export CLIENTELE_MODELS_DIR ?= $(CURDIR)/models
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients soak soak-minute bench-store bench-segments bench-embedding bench-embed bench-cluster bench-lookup bench-redaction compare-lifetimes clean
+.PHONY: help demo test build cuda web models check fmt lint cuda-types doc deny unit clients soak soak-minute bench-store evaluate bench-embedding bench-embed bench-cluster bench-lookup bench-redaction compare-lifetimes clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -118,8 +118,18 @@ soak-minute: models
 doc: web
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
 
-bench-segments: build .venv-bench/.installed ## V-measure on real reviews beside scikit-learn's k-means on reference vectors
-	.venv-bench/bin/python benches/segments.py
+# EVALUATE_ARGS: --only texts --set en_amazon_snippets --seeds 2 for a quick look; --help lists them. Vectors and stores are kept in
+# target/bench/evaluate; remove it to begin anew.
+evaluate: build models .venv-bench-evaluate/.installed ## How good segments are, beside BERTopic, scikit-learn and RFM (EVALUATE_ARGS)
+	$(CARGO) build --release --locked --example head_worker
+	.venv-bench-evaluate/bin/python benches/evaluate/bench.py $(EVALUATE_ARGS)
+
+# BERTopic's own packages for models are left out: vectors are given to it.
+.venv-bench-evaluate/.installed: $(wildcard benches/evaluate/requirements*.txt)
+	$(PYTHON) -m venv .venv-bench-evaluate
+	.venv-bench-evaluate/bin/pip install --quiet --requirement benches/evaluate/requirements.txt
+	.venv-bench-evaluate/bin/pip install --quiet --no-deps --requirement benches/evaluate/requirements-bertopic.txt
+	touch $@
 
 bench-embedding: web .venv-bench/.installed ## Vectors and speed beside sentence-transformers on real reviews
 	$(CARGO) build --release --locked --example embed_texts
@@ -192,4 +202,4 @@ compare-lifetimes: web .venv-lifetimes/.installed ## BG/NBD and Gamma-Gamma besi
 
 clean: ## Remove what was built; models and the demo's folder stay
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules tests/clients/node/node_modules .venv-bench .venv-bench-embed .venv-bench-cluster .venv-clients .venv-cuda .venv-bench-redaction
+	rm -rf web/dist web/node_modules tests/clients/node/node_modules .venv-bench .venv-bench-embed .venv-bench-cluster .venv-bench-evaluate .venv-clients .venv-cuda .venv-bench-redaction

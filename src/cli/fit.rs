@@ -98,6 +98,9 @@ pub fn print_summary(report: &Value) {
     );
     for segment in report.get("segments").and_then(Value::as_array).into_iter().flatten() {
         let text = |i: usize| segment.get(i).and_then(Value::as_str).unwrap_or_default();
-        eprintln!("  {:<5} {:>7}  {}", text(0), number(segment.get(2)), text(1));
+        let unstable =
+            report.get("unstable").and_then(Value::as_array).is_some_and(|ids| ids.contains(&text(0).into()));
+        let mark = if unstable { "  (unstable)" } else { "" };
+        eprintln!("  {:<5} {:>7}  {}{mark}", text(0), number(segment.get(2)), text(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::geometry::assign;
 use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all_starts, step};
-use crate::measure::best_matching;
+use crate::measure::{best_matching, percentile_interval};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,6 +20,10 @@ pub struct Stability {
     pub overall: f64,
     /// For each cluster its mean Jaccard index with the most alike cluster of a refit (Hennig 2007, section 2).
     pub per_segment: Vec<f64>,
+    /// The middle 95 % of the refits' shares, low and high.
+    pub interval: [f64; 2],
+    /// The same of each cluster's Jaccard index.
+    pub segment_intervals: Vec<[f64; 2]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,18 +44,25 @@ pub fn stability(
 ) -> Result<Stability, ClusterError> {
     let k = clustering.k;
     let n_refits = settings.n_refits.max(1);
-    let (mut overall, mut per_segment) = (0.0, vec![0.0; k]);
+    let (mut overall, mut per_segment) = (Vec::with_capacity(n_refits), vec![Vec::with_capacity(n_refits); k]);
     for refit in 0..n_refits {
         step(watch, refit, n_refits)?;
         let labels = refit_labels(points, &[k], settings.seed, refit)?;
         let overlap = Overlap::new(&clustering.labels, &labels[0], k);
-        overall += overlap.share_kept() / n_refits as f64;
-        for (sum, jaccard) in per_segment.iter_mut().zip(overlap.best_jaccard()) {
-            *sum += jaccard / n_refits as f64;
+        overall.push(overlap.share_kept());
+        for (each, jaccard) in per_segment.iter_mut().zip(overlap.best_jaccard()) {
+            each.push(jaccard);
         }
     }
     step(watch, n_refits, n_refits)?;
-    Ok(Stability { overall, per_segment })
+    let mean = |refits: &Vec<f64>| refits.iter().sum::<f64>() / n_refits as f64;
+    let interval = |refits: Vec<f64>| percentile_interval(refits).unwrap_or([0.0, 1.0]);
+    Ok(Stability {
+        overall: mean(&overall),
+        per_segment: per_segment.iter().map(mean).collect(),
+        interval: interval(overall),
+        segment_intervals: per_segment.into_iter().map(interval).collect(),
+    })
 }
 
 /// Where every point falls after a fit on points drawn with replacement, for each of several k: the same points are drawn for all.

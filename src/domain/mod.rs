@@ -25,8 +25,8 @@ pub use key::{Key, Scope, Scopes};
 pub use money::{Currency, Money};
 pub use order::{Item, ItemKind, Order, OrderLine, Refund};
 pub use segmentation::{
-    Candidate, Definition, KChoice, Keyword, Membership, MoveReason, Quality, Segment, Segmentation, TypicalReview,
-    Version, VersionState,
+    Candidate, Definition, Intervals, KChoice, Keyword, Membership, MoveReason, Quality, Segment, Segmentation,
+    TypicalReview, UNSTABLE_BELOW, Version, VersionState,
 };
 
 /// Moments are UTC with microseconds at most; everything that stores them keeps at least milliseconds.

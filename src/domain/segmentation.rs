@@ -97,6 +97,16 @@ pub struct Segment {
     pub stability: f64,
 }
 
+/// A segment that other customers of the same kind would not bring forth: of the clusters of a resample none shares six in ten members
+/// with it in the mean (Hennig 2008: below 0.6 a cluster should not be trusted).
+pub const UNSTABLE_BELOW: f64 = 0.6;
+
+impl Segment {
+    pub fn is_unstable(&self) -> bool {
+        self.stability < UNSTABLE_BELOW
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Keyword {
     pub term: String,
@@ -132,6 +142,21 @@ pub struct Quality {
     pub k: usize,
     /// What was tried when k was `auto`; empty when it was given.
     pub candidates: Vec<Candidate>,
+    /// How sure the figures are; nothing of versions fitted before they were measured.
+    #[serde(default)]
+    pub intervals: Option<Intervals>,
+}
+
+/// 95 % intervals of a fit's figures, low and high, over other customers of the same kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intervals {
+    pub silhouette: [f64; 2],
+    pub davies_bouldin: [f64; 2],
+    pub calinski_harabasz: [f64; 2],
+    pub largest_share: [f64; 2],
+    pub stability: [f64; 2],
+    /// Of the stability of each segment, in the version's order.
+    pub segments: Vec<[f64; 2]>,
 }
 
 /// One k that was tried.

@@ -7,10 +7,11 @@ use super::snapshot::LiveVersion;
 use super::typical::{Geometry, Typical, typical_reviews};
 use crate::cluster::{self, Clustering, Points, Stability, Watch};
 use crate::domain::{
-    Candidate, Definition, KChoice, Membership, MoveReason, Quality, Segment, SegmentId, SegmentationName, Timestamp,
-    TypicalReview, Version, VersionState,
+    Candidate, Definition, Intervals, KChoice, Membership, MoveReason, Quality, Segment, SegmentId, SegmentationName,
+    Timestamp, TypicalReview, Version, VersionState,
 };
 use crate::language;
+use crate::measure::BootstrapSettings;
 use crate::store::ReviewVector;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ const TYPICAL_REVIEWS: usize = 3;
 const TYPICAL_CHARACTERS: usize = 280;
 /// Refits on resampled customers, for stability and confidence.
 const REFITS: usize = 10;
+/// Resamples, for how sure the figures of quality are.
+const RESAMPLES: usize = 100;
 
 /// Everything a version is made of, once the model is done.
 pub struct Material {
@@ -62,7 +65,7 @@ pub fn build(
     // quality, what is typical) speaks of what they wrote themselves.
     let clustering = cluster::recentre(&points, &found);
     let temperature = cluster::temperature(&points, &clustering.centroids, stability.overall);
-    let quality = quality(&points, &clustering, stability.overall, candidates);
+    let quality = quality(&points, &clustering, &stability, (candidates, definition.seed));
     let ids = segment_ids(material, &profiles, &clustering);
     let placement = Placement {
         points: smoothed,
@@ -130,17 +133,32 @@ fn cluster_customers(
     }
 }
 
-fn quality(points: &Points<'_>, clustering: &Clustering, stability: f64, candidates: Vec<Candidate>) -> Quality {
+fn quality(
+    points: &Points<'_>,
+    clustering: &Clustering,
+    stability: &Stability,
+    (candidates, seed): (Vec<Candidate>, u64),
+) -> Quality {
     let measured = cluster::quality(points, clustering);
+    let settings = BootstrapSettings { n_resamples: RESAMPLES, seed };
+    let intervals = cluster::quality_intervals(points, clustering, settings).map(|measured| Intervals {
+        silhouette: measured.silhouette,
+        davies_bouldin: measured.davies_bouldin,
+        calinski_harabasz: measured.calinski_harabasz,
+        largest_share: measured.largest_share,
+        stability: stability.interval,
+        segments: stability.segment_intervals.clone(),
+    });
     Quality {
         silhouette: measured.silhouette,
         davies_bouldin: measured.davies_bouldin,
         calinski_harabasz: measured.calinski_harabasz,
         largest_share: measured.largest_share,
-        stability,
+        stability: stability.overall,
         inertia: clustering.inertia,
         k: clustering.k,
         candidates,
+        intervals,
     }
 }
 

@@ -51,6 +51,8 @@ pub struct FitReport {
     pub quality: Quality,
     /// Names and sizes, largest first.
     pub segments: Vec<(SegmentId, String, u64)>,
+    /// Of them those that other customers of the same kind would hardly bring forth: their stability is below 0.6.
+    pub unstable: Vec<SegmentId>,
 }
 
 /// Fits segmentations; one value serves a whole process.
@@ -236,5 +238,6 @@ fn report(version: &Version, device: &str, (n_embedded, n_truncated): (u64, u64)
         device: device.to_owned(),
         quality: version.quality.clone(),
         segments: version.segments.iter().map(|s| (s.id, s.name.clone(), s.size)).collect(),
+        unstable: version.segments.iter().filter(|s| s.is_unstable()).map(|s| s.id).collect(),
     }
 }

@@ -95,11 +95,19 @@ export function facts(value: object): [string, string][] {
   });
 }
 
+/** Below this a segment should not be trusted: other customers of the same kind would hardly bring it forth (Hennig 2008). */
+const UNSTABLE_BELOW = 0.6;
+
+/** Whether it was measured, and was too low. */
+export function isUnstable(stability: Maybe | undefined): boolean {
+  return isNumber(stability) && stability < UNSTABLE_BELOW;
+}
+
 /** How well a segment comes back in refits on other samples; the steps are those of Hennig (2007). */
 export function steadiness(stability: Maybe | undefined): string {
   if (!isNumber(stability)) return "not measured";
   if (stability >= 0.85) return "very steady";
   if (stability >= 0.75) return "steady";
-  if (stability >= 0.6) return "fairly steady";
-  return "unsteady";
+  if (stability >= UNSTABLE_BELOW) return "fairly steady";
+  return "unstable";
 }

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { count, counted, decimal, duration, facts, moment, percent, plain, steadiness, words } from "../src/format";
+import { count, counted, decimal, duration, facts, moment, percent, plain, isUnstable, steadiness, words } from "../src/format";
 
 describe("what is missing is a dash", () => {
   for (const bad of [null, undefined, Number.NaN, Number.POSITIVE_INFINITY]) {
     it(String(bad), () => {
       expect([count(bad), percent(bad), decimal(bad)]).toEqual(["–", "–", "–"]);
       expect(steadiness(bad)).toBe("not measured");
+      expect(isUnstable(bad)).toBe(false);
     });
   }
 });

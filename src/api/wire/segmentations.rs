@@ -82,6 +82,8 @@ pub struct SegmentBody {
     pub cohesion: f64,
     /// Mean Jaccard index with its best match in refits on resampled customers, 0 to 1.
     pub stability: f64,
+    /// Whether that is below 0.6: other customers of the same kind would hardly bring it forth.
+    pub unstable: bool,
     pub map: Option<MapPoint>,
 }
 
@@ -96,6 +98,7 @@ impl SegmentBody {
             share: rounded(segment.share),
             cohesion: rounded(segment.cohesion),
             stability: rounded(segment.stability),
+            unstable: segment.is_unstable(),
             map: at.map(|[x, y]| MapPoint { x: rounded(x), y: rounded(y) }),
         }
     }

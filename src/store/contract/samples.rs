@@ -123,6 +123,14 @@ pub(crate) fn version(of: &str, number: u32) -> Version {
             score: 0.123_456_789_012_345_68,
             rejected: Some("too few".into()),
         }],
+        intervals: Some(Intervals {
+            silhouette: [0.1, 0.5],
+            davies_bouldin: [0.3, 1.0 / 3.0],
+            calinski_harabasz: [1e16, 1e17],
+            largest_share: [0.4, 0.6],
+            stability: [0.0, 5e-324],
+            segments: vec![[0.1, 0.2], [0.3, 0.4]],
+        }),
     };
     Version {
         segmentation: name(of),

@@ -3,7 +3,7 @@
 import { get, key, list, path } from "../api";
 import { serviceFlags } from "../curl";
 import { h, said } from "../dom";
-import { count, counted, day, decimal, moment, percent, steadiness } from "../format";
+import { count, counted, day, decimal, isUnstable, moment, percent, steadiness } from "../format";
 import { segmentMap } from "../map";
 import type { Context, Page } from "../page";
 import { bar, facts, hueOf, keywords, snippet } from "../pieces";
@@ -77,7 +77,7 @@ function live(version: Version): HTMLElement[] {
 
 function row(segmentation: string, segment: Segment): HTMLElement {
   const cohesion = h("span", { title: "Mean similarity between the members and the segment's centre, up to 1" }, `cohesion ${decimal(segment.cohesion)}`);
-  const stability = h("span", { title: "How often the segment comes back when the fit is repeated on other samples, up to 1" }, `${steadiness(segment.stability)} ${decimal(segment.stability)}`);
+  const stability = h("span", { class: isUnstable(segment.stability) ? "unstable" : "", title: "How often the segment comes back when the fit is repeated on other samples, up to 1" }, `${steadiness(segment.stability)} ${decimal(segment.stability)}`);
   return h(
     "li",
     { class: hueOf(segment.id) },

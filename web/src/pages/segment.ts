@@ -3,7 +3,7 @@
 import { get, key, path, withQuery } from "../api";
 import { curl } from "../curl";
 import { h, said } from "../dom";
-import { counted, count, decimal, percent, steadiness } from "../format";
+import { counted, count, decimal, isUnstable, percent, steadiness } from "../format";
 import type { Context, Page } from "../page";
 import { Pager } from "../paging";
 import { bar, download, facts, hueOf, measured, runnerUp, since, snippet } from "../pieces";
@@ -29,7 +29,7 @@ export async function segmentPage(context: Context, segmentation: string, id: st
       ["Customers", count(segment.size)],
       ["Share", percent(segment.share)],
       ["Cohesion", decimal(segment.cohesion)],
-      ["Stability", `${decimal(segment.stability)} (${steadiness(segment.stability)})`],
+      ["Stability", `${isUnstable(segment.stability) ? "⚠ " : ""}${decimal(segment.stability)} (${steadiness(segment.stability)})`],
       ["Version", count(version)],
     ),
     h("div", { class: "columns" }, typicalReviews(segment), weights(segment)),
