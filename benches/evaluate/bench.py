@@ -52,6 +52,9 @@ def main():
         "clicks": lambda: buyers.clicks(product, add),
     }
     for part in arguments.only or PARTS:
+        if part in ("planted", "cdnow", "clicks") and not product.takes_behaviour():
+            print(f"{part}: skipped, fits of {arguments.program} take texts alone")
+            continue
         parts[part]()
     out = ROOT / "target/bench/evaluate.json"
     out.write_text(json.dumps({"rows": rows}, indent=2) + "\n")

@@ -24,6 +24,10 @@ class Product:
             sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
         return done.stdout
 
+    def takes_behaviour(self):
+        """Whether its fits take more than texts in."""
+        return "--blocks" in self.run("fit", "--help")
+
     def model(self, language):
         return (str(self.e5), "query: ") if language == "zh" else ("all-MiniLM-L6-v2", "")
 
