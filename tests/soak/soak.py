@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from checker import KINDS as FINDINGS
 from checker import Finding, check, check_counts
 from facts import customers_of, observed, observed_item
+from moves import MOVES
 from server import STORES, Gone, Postgres, Server
 from work import KINDS
 from writers import Crowd
@@ -37,7 +38,8 @@ class Soak:
         self.crowd = Crowd([f"w{i}" for i in range(writers)], seed)
         self.checked = {writer.name: 0 for writer in self.crowd.writers}
         self.erased, self.imported = set(), {}
-        self.kills = {"writing": 0} | {kind.__name__.lower(): 0 for kind in KINDS} | {"starting": 0}
+        self.kinds = [kind for kind in [*KINDS, *MOVES] if kind.is_for(server.store.name)]
+        self.kills = {"writing": 0} | {kind.__name__.lower(): 0 for kind in self.kinds} | {"starting": 0}
         self.n_rounds, self.n_jobs = 0, 0
         self.findings = []
 
@@ -53,6 +55,7 @@ class Soak:
         self.server.kill()
         self.crowd.end()
         if job:
+            job.after_the_kill()
             self.asking.join()
         self.kills[kind.__name__.lower() if kind else "writing"] += 1
         if again:
@@ -68,9 +71,9 @@ class Soak:
         return client
 
     def next_kind(self):
-        """In turn, so that a short run has all of them; nothing but writing as every fourth."""
-        at = self.n_rounds % (len(KINDS) + 1)
-        kind = KINDS[at - 1] if at else None
+        """In turn, so that a short run has all of them; and after the last one nothing but writing."""
+        at = self.n_rounds % (len(self.kinds) + 1)
+        kind = self.kinds[at - 1] if at else None
         return kind if kind is None or kind.__name__ != "Erase" or self.who_can_be_erased() else None
 
     def until_the_kill(self, job, n_batches, pause):

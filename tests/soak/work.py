@@ -22,6 +22,13 @@ class Job:
         self.chance = Random(f"{soak.seed}/{type(self).__name__}/{number}")
         self.id = None
 
+    @staticmethod
+    def is_for(store):
+        return True
+
+    def after_the_kill(self):
+        """While the service is down."""
+
     def finished(self, client):
         """The job at its end."""
         deadline = time.monotonic() + PATIENCE_S
