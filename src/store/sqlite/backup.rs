@@ -108,6 +108,7 @@ fn copy_pages(source: &Connection, partial: &Path, progress: BackupProgress<'_>)
 /// file that is no sound store. The folder stays as it is then.
 pub fn restore(file: &Path, folder: &Path, replaces: bool, progress: BackupProgress<'_>) -> Result<BackedUp> {
     opening::inspect_alone(file)?;
+    refuse_log(file)?;
     let _lock = opening::take(folder)?;
     finish(folder).map_err(|e| failed(folder, "cannot finish an earlier restore in", &e))?;
     if !replaces && [DATABASE, "clientele.db-wal"].iter().any(|name| folder.join(name).exists()) {
@@ -127,6 +128,21 @@ pub fn restore(file: &Path, folder: &Path, replaces: bool, progress: BackupProgr
     let moved = fs::rename(&incoming, folder.join(RESTORING)).and_then(|()| opening::sync_dir(folder));
     let set_aside = moved.and_then(|()| finish(folder)).map_err(|e| failed(folder, "cannot write in", &e))?;
     Ok(BackedUp { n_bytes, set_aside })
+}
+
+/// A log beside the file holds what was written last, and would not be restored: such a file is a store and no backup.
+fn refuse_log(file: &Path) -> Result<()> {
+    let log = file.with_file_name(format!("{}-wal", file_name(file)));
+    match fs::metadata(&log) {
+        Ok(metadata) if metadata.len() > 0 => Err(StoreError::Open {
+            place: file.display().to_string(),
+            why: format!(
+                "{} beside it holds what was written last; put both into a folder as clientele.db and clientele.db-wal, and back that up",
+                log.display()
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Brings a restore to its end that has passed its turning point; where what was there before lies now. The caller has the folder's lock.
@@ -346,6 +362,13 @@ mod tests {
             assert_eq!(shown(target.path()).await, stands, "{what}");
         }
         assert!(restore(&out.path().join("none"), target.path(), true, &quiet).is_err());
+        // A store that was killed: its last commits are in its log.
+        fs::write(&file, &whole).unwrap();
+        fs::write(out.path().join("b.db-wal"), b"the last commits").unwrap();
+        let error = restore(&file, target.path(), true, &quiet).unwrap_err();
+        assert!(matches!(&error, StoreError::Open { why, .. } if why.contains("b.db-wal")), "{error}");
+        assert_eq!(shown(target.path()).await, stands);
+        fs::remove_file(out.path().join("b.db-wal")).unwrap();
         // A damaged store is no backup.
         let path = dir.path().join(DATABASE);
         let mut bytes = fs::read(&path).unwrap();
