@@ -1,6 +1,6 @@
 //! Points, cosines, and the loop everything else spends its time in: each point against each centroid.
 
-use super::{ClusterError, Clustering};
+use super::{ClusterError, Clustering, Metric};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -155,42 +155,42 @@ fn product_of_rests(a: &[f32], b: &[f32]) -> f32 {
     sum
 }
 
-/// The nearest centroid of a vector and the cosine to it; of equals the first.
+/// The centroid with the largest score for a vector, x·c and its offset, and that score; of equals the first.
 #[inline(always)]
-fn nearest(vector: &[f32], centroids: &[f32], k: usize) -> (u32, f32) {
-    let d = vector.len();
+fn nearest(vector: &[f32], centroids: &[f32], offsets: &[f32]) -> (u32, f32) {
+    let (d, k) = (vector.len(), offsets.len());
     let row = |i: usize| &centroids[i * d..][..d];
     let mut best = (0u32, f32::NEG_INFINITY);
     let mut i = 0;
     while i + 4 <= k {
         for (j, cosine) in dot4(vector, [row(i), row(i + 1), row(i + 2), row(i + 3)]).into_iter().enumerate() {
-            if cosine > best.1 {
-                best = ((i + j) as u32, cosine);
+            let score = cosine + offsets[i + j];
+            if score > best.1 {
+                best = ((i + j) as u32, score);
             }
         }
         i += 4;
     }
     while i < k {
-        let cosine = dot(vector, row(i));
-        if cosine > best.1 {
-            best = (i as u32, cosine);
+        let score = dot(vector, row(i)) + offsets[i];
+        if score > best.1 {
+            best = (i as u32, score);
         }
         i += 1;
     }
     best
 }
 
-/// Every point's nearest centroid and the cosine to it.
-pub(super) fn assign(points: &Points<'_>, centroids: &[f32]) -> (Vec<u32>, Vec<f32>) {
-    let (d, k, rows) = (points.dimension(), centroids.len() / points.dimension(), points.chunk_rows());
+/// Every point's nearest centroid and its score, which is the cosine to it where that is the metric.
+pub(super) fn assign(points: &Points<'_>, centroids: &[f32], metric: Metric) -> (Vec<u32>, Vec<f32>) {
+    let (d, rows) = (points.dimension(), points.chunk_rows());
+    let offsets = &metric.offsets(centroids, d);
     let arch = Arch::new();
     let mut labels = vec![0u32; points.len()];
     let mut cosines = vec![0f32; points.len()];
-    labels
-        .par_chunks_mut(rows)
-        .zip(cosines.par_chunks_mut(rows))
-        .zip(points.values().par_chunks(rows * d))
-        .for_each(|((labels, cosines), values)| arch.dispatch(Assign { values, d, centroids, k, labels, cosines }));
+    labels.par_chunks_mut(rows).zip(cosines.par_chunks_mut(rows)).zip(points.values().par_chunks(rows * d)).for_each(
+        |((labels, cosines), values)| arch.dispatch(Assign { values, d, centroids, offsets, labels, cosines }),
+    );
     (labels, cosines)
 }
 
@@ -199,7 +199,7 @@ struct Assign<'a> {
     values: &'a [f32],
     d: usize,
     centroids: &'a [f32],
-    k: usize,
+    offsets: &'a [f32],
     labels: &'a mut [u32],
     cosines: &'a mut [f32],
 }
@@ -211,7 +211,7 @@ impl WithSimd for Assign<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let points = self.values.chunks_exact(self.d).zip(self.labels).zip(self.cosines);
         for ((vector, label), cosine) in points {
-            (*label, *cosine) = nearest(vector, self.centroids, self.k);
+            (*label, *cosine) = nearest(vector, self.centroids, self.offsets);
         }
     }
 }
@@ -258,7 +258,7 @@ mod tests {
             for (a, b) in cosines(vector, rows).iter().zip(&plain) {
                 prop_assert!((f64::from(*a) - b).abs() < 1e-5);
             }
-            let (best, cosine) = nearest(vector, rows, k);
+            let (best, cosine) = nearest(vector, rows, &vec![0.0; k]);
             let top = plain.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             prop_assert!((plain[best as usize] - top).abs() < 1e-5 && (f64::from(cosine) - top).abs() < 1e-5);
         }

@@ -273,20 +273,49 @@ pub fn recentre(points: &Points<'_>, clustering: &Clustering) -> Clustering {
     Clustering { dimension: points.dimension(), centroids, inertia, ..clustering.clone() }
 }
 
+/// Everybody with the nearest of these centroids; an empty cluster takes the farthest point in.
+pub(super) fn from_nearest(
+    points: &Points<'_>,
+    centroids: Vec<f32>,
+    metric: Metric,
+) -> Result<Clustering, ClusterError> {
+    let found = lloyd(points, vec![centroids], metric, 0, &())?;
+    found.into_iter().next().ok_or(ClusterError::NoClusters { k: 0 })
+}
+
+/// These labels, each below `k` and each at least once, as a clustering with its centroids and inertia; and the old number of each cluster.
+pub(super) fn of_labels(points: &Points<'_>, labels: Vec<u32>, k: usize, metric: Metric) -> (Clustering, Vec<usize>) {
+    let order = by_size(&labels, k);
+    let labels = renumbered(&labels, &order);
+    let centroids = means(points, &labels, k, metric);
+    let inertia = metric.inertia(points, &labels, &centroids);
+    (Clustering { k, dimension: points.dimension(), centroids, labels, inertia, n_iter: 0 }, order)
+}
+
 /// Renumbers the clusters by size, largest first, ties by their first member.
 pub(super) fn canonical(found: Clustering) -> Clustering {
-    let (k, d) = (found.k, found.dimension);
+    let (order, d) = (by_size(&found.labels, found.k), found.dimension);
+    let centroids = order.iter().flat_map(|&old| &found.centroids[old * d..][..d]).copied().collect();
+    Clustering { centroids, labels: renumbered(&found.labels, &order), ..found }
+}
+
+/// Clusters, largest first, ties by their first member.
+fn by_size(labels: &[u32], k: usize) -> Vec<usize> {
     let (mut sizes, mut first) = (vec![0usize; k], vec![usize::MAX; k]);
-    for (i, &label) in found.labels.iter().enumerate() {
+    for (i, &label) in labels.iter().enumerate() {
         sizes[label as usize] += 1;
         first[label as usize] = first[label as usize].min(i);
     }
     let mut order: Vec<usize> = (0..k).collect();
     order.sort_by(|&a, &b| sizes[b].cmp(&sizes[a]).then(first[a].cmp(&first[b])));
-    let mut new = vec![0u32; k];
+    order
+}
+
+/// Labels by rank in the order.
+fn renumbered(labels: &[u32], order: &[usize]) -> Vec<u32> {
+    let mut new = vec![0u32; order.len()];
     order.iter().enumerate().for_each(|(rank, &old)| new[old] = rank as u32);
-    let centroids = order.iter().flat_map(|&old| &found.centroids[old * d..][..d]).copied().collect();
-    Clustering { centroids, labels: found.labels.iter().map(|&label| new[label as usize]).collect(), ..found }
+    labels.iter().map(|&label| new[label as usize]).collect()
 }
 
 #[cfg(test)]
@@ -457,7 +486,7 @@ mod tests {
             let truth = planted(&[40, 30, 20], 24, 1.0, seed);
             let found = fit(&truth.values, 24, 3, seed);
             let centroids = Points::new(&found.centroids, 24).unwrap();
-            prop_assert_eq!(assign(&centroids, &found.centroids).0, vec![0, 1, 2]);
+            prop_assert_eq!(assign(&centroids, &found.centroids, Metric::Cosine).0, vec![0, 1, 2]);
         }
     }
 }

@@ -32,10 +32,10 @@ impl Metric {
     }
 
     /// Writes the centroid of a cluster whose points add up to `sums`.
-    pub(super) fn centre(self, mut sums: Vec<f64>, size: i64, centroid: &mut [f32]) {
+    pub(super) fn centre(self, mut sums: Vec<f64>, size: f64, centroid: &mut [f32]) {
         match self {
             Self::Cosine => normalise(&mut sums),
-            Self::Euclidean => sums.iter_mut().for_each(|sum| *sum /= size.max(1) as f64),
+            Self::Euclidean => sums.iter_mut().for_each(|sum| *sum /= if size > 0.0 { size } else { 1.0 }),
         }
         centroid.iter_mut().zip(sums).for_each(|(value, sum)| *value = sum as f32);
     }

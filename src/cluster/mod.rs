@@ -4,34 +4,44 @@
 //! run over a fixed number of chunks whose sums are added in a fixed order: every result is the same to the bit for any number of
 //! threads.
 
+mod algorithm;
 mod align;
 mod choose;
 mod confidence;
+mod consensus;
+mod density;
 mod geometry;
 mod hierarchy;
 mod intervals;
 mod kmeans;
 mod lloyd;
 mod metric;
+mod mini_batch;
 mod mixture;
 mod principal;
 mod quality;
+mod search;
 mod seeding;
 mod smoothing;
 mod stability;
 mod starts;
 
+pub use algorithm::Algorithm;
 pub use align::align_segments;
 pub use choose::{ChooseK, Chosen, choose_k};
 pub use confidence::{Placed, place, place_in, temperature};
+pub use consensus::{Agreed, Consensus, ConsensusClustering, ConsensusParams, agree};
+pub use density::{DenseClustering, Density, DensityParams};
 pub use geometry::{Points, cohesion, cosines};
 pub use hierarchy::{Hierarchy, Linkage, Merge, link, ward};
 pub use intervals::{QualityIntervals, quality_intervals};
 pub use kmeans::{Clustering, KMeans, KMeansParams, fit_all, recentre, refine};
 pub use metric::Metric;
+pub use mini_batch::{MiniBatch, mini_batch};
 pub use mixture::{GaussianMixture, Mixture, MixtureParams, SoftClustering};
 pub use principal::{PrincipalAxes, principal_axes};
 pub use quality::{InternalQuality, quality};
+pub use search::{Block, Rung, Search, SearchSettings, Trial, search};
 pub use smoothing::smooth;
 pub use stability::{Stability, StabilitySettings, stability};
 pub use starts::fit_all_starts;
@@ -59,6 +69,8 @@ pub enum ClusterError {
     Dimension { found: usize, expected: usize },
     #[error("{n} leaves are more than the {most} a hierarchy is built over; cluster them first")]
     TooManyLeaves { n: usize, most: usize },
+    #[error("no two groups of {min_size} points or more lie apart; ask for a smaller size")]
+    NoDenseGroups { min_size: usize },
     #[error("the clustering was cancelled")]
     Cancelled,
 }

@@ -1,7 +1,7 @@
 //! Would the same segments come out of other customers of the same kind? Refits on resampled customers tell.
 
 use super::geometry::assign;
-use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all_starts, step};
+use super::{ClusterError, Clustering, KMeans, Metric, Points, Watch, fit_all_starts, step};
 use crate::measure::{best_matching, percentile_interval};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -89,7 +89,7 @@ pub(super) fn refit_labels(
         })
         .collect();
     let fitted = fit_all_starts(&drawn, &asked?, &())?;
-    Ok(fitted.iter().map(|fitted| assign(points, &fitted.centroids).0).collect())
+    Ok(fitted.iter().map(|fitted| assign(points, &fitted.centroids, Metric::Cosine).0).collect())
 }
 
 /// How many points are in cluster i before and cluster j after.

@@ -83,10 +83,10 @@ impl Linked {
     /// The centres of the groups when k are left, `[k, dimension]`.
     fn centroids(&self, points: &Points<'_>, k: usize) -> Result<Vec<f32>, ClusterError> {
         let (d, groups) = (points.dimension(), self.hierarchy.cut(k)?);
-        let (mut sums, mut sizes) = (vec![vec![0f64; d]; k], vec![0i64; k]);
+        let (mut sums, mut sizes) = (vec![vec![0f64; d]; k], vec![0f64; k]);
         for (&row, &group) in self.rows.iter().zip(&groups) {
             sums[group as usize].iter_mut().zip(points.row(row)).for_each(|(sum, &value)| *sum += f64::from(value));
-            sizes[group as usize] += 1;
+            sizes[group as usize] += 1.0;
         }
         let mut centroids = vec![0f32; k * d];
         for ((sums, size), centroid) in sums.into_iter().zip(sizes).zip(centroids.chunks_exact_mut(d)) {

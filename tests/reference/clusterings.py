@@ -1,4 +1,4 @@
-"""Compares mixtures, hierarchies, consensus, principal axes and density clusterings with scikit-learn and SciPy.
+"""Compares mixtures, hierarchies, principal axes, consensus and dense groups with scikit-learn and SciPy.
 
     python tests/reference/clusterings.py
 
@@ -9,6 +9,7 @@ as constants, and fails where a package no longer says what they say.
 import numpy
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
+from sklearn.cluster import HDBSCAN
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
@@ -74,6 +75,30 @@ def axes():
     check("axes: last row", model.transform(points)[-1] * signs, AXES["last"], 1e-6)
 
 
+def consensus():
+    runs = [[(i // 5 + (r + 1 if i % (r + 3) == 0 else 0)) % 3 for i in range(14)] for r in range(4)]
+    together = sum(numpy.equal.outer(run, run) for run in map(numpy.array, runs)) / 4
+    found = linkage(squareform(1 - together), method="average")
+    labels = numpy.array(first_seen(fcluster(found, 3, "maxclust")))
+    memberships = numpy.zeros((14, 3))
+    for i in range(14):
+        for run in map(numpy.array, runs):
+            beside = labels[run == run[i]]
+            memberships[i] += [numpy.mean(beside == label) / 4 for label in range(3)]
+    check("consensus: heights", found[:, 2], CONSENSUS["heights"], 1e-9)
+    check("consensus: labels", labels, CONSENSUS["labels"])
+    check("consensus: memberships", memberships.ravel(), CONSENSUS["memberships"], 1e-8)
+
+
+def density():
+    cases = {"A": ([30, 25, 20], 2, 1.0, 11, 5, 2), "B": ([40, 30, 20, 10], 3, 1.0, 15, 5, 2), "C": ([50, 40], 2, 1.0, 25, 5, 5)}
+    for name, (sizes, dimension, spread, seed, smallest, neighbours) in cases.items():
+        points, _ = blobs(sizes, dimension, spread, seed)
+        found = HDBSCAN(min_cluster_size=smallest, min_samples=neighbours, copy=True).fit(points)
+        check(f"density {name}: labels", found.labels_, DENSITY[f"labels {name}"])
+        check(f"density {name}: sure", found.probabilities_, DENSITY[f"sure {name}"])
+
+
 def first_seen(labels):
     """Labels numbered by their first row."""
     order = list(dict.fromkeys(labels))
@@ -100,8 +125,23 @@ AXES = {
     "axes": [-0.495873522, -0.154356644, -0.241166252, -0.553467222, 0.604811003, -0.417090979, -0.324183129, 0.823391386, 0.19164206, 0.0789959513],
     "last": [-1.00582224, -2.86305057],
 }
+CONSENSUS = {
+    "heights": [0, 0, 0, 0, 0.25, 0.25, 0.25, 0.333333333, 0.458333333, 0.5625, 0.65, 0.833333333, 0.877777778],
+    "labels": [0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 2, 2, 1, 2],
+    "memberships": [0.55, 0.3, 0.15, 0.1125, 0.8875, 0, 0.1125, 0.8875, 0, 0.3125, 0.6875, 0, 0.1, 0.75, 0.15, 0.9, 0.1, 0, 0.6125, 0.05, 0.3375, 0.9, 0.1, 0, 0.7625, 0.2375, 0, 0.8, 0.05, 0.15, 0.2125, 0.1125, 0.675, 0.2125, 0.1125, 0.675, 0.2, 0.6125, 0.1875, 0.2125, 0.1125, 0.675],
+}
+DENSITY = {
+    "labels A": [3, 3, 3, 3, 4, 3, 3, 3, -1, 3, 3, 4, -1, -1, -1, 4, 4, 4, 3, 3, 4, 3, 4, 2, -1, 4, 4, -1, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, -1, 2, -1, 2, 2, -1, 2, 2, 2, 2, -1, 2, 2, 2, -1, 0, -1, 1, 0, 0, 0, 0, 0, -1, 1, 0, -1, 1, 0, 0, 0, 1, 0, 0, 1],
+    "sure A": [1, 0.644772814, 0.644772814, 1, 1, 0.719299841, 0.719299841, 1, 0, 0.529300597, 0.696596271, 0.941499456, 0, 0, 0, 0.941499456, 1, 1, 1, 0.719299841, 1, 0.785909517, 1, 0.653538832, 0, 0.941499456, 1, 0, 0.785909517, 1, 0.715689165, 1, 0.821603393, 1, 1, 1, 1, 0.715689165, 1, 1, 0, 0.715689165, 0, 0.715689165, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0.524239749, 0.421983474, 0.658252806, 1, 0.578592992, 0, 1, 0.658252806, 0, 1, 0.658252806, 0.578592992, 1, 1, 1, 1, 1],
+    "labels B": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 4, 4, 5, -1, 4, 4, 4, 5, -1, 4, 4, 4, 4, 5, 2, 4, 4, 4, 4, 4, 5, 4, -1, 4, 5, 4, 4, 2, -1, 1, 4, 3, -1, 1, -1, 3, 1, 1, -1, 3, -1, -1, -1, 3, -1, 3, 1, 3, -1, 0, 2, -1, 0, -1, 2, 0, -1, -1, 2],
+    "sure B": [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.962530449, 1, 1, 1, 1, 1, 1, 0.73258475, 1, 1, 0.962530449, 1, 1, 0.73258475, 1, 1, 1, 1, 1, 1, 1, 0.962530449, 1, 0.73258475, 0.962530449, 1, 1, 1, 1, 0, 1, 0.893232217, 1, 0, 1, 1, 0.393127852, 1, 0, 0.723624653, 0.657655921, 0.503281831, 0.503281831, 1, 1, 0.601336197, 0.401985699, 0.501122626, 1, 0.401985699, 1, 1, 0, 0.501122626, 1, 0.501122626, 0.501122626, 1, 0, 1, 0.503281831, 0.943712307, 0, 1, 0, 1, 1, 1, 0, 1, 0, 0, 0, 1, 0, 1, 1, 1, 0, 0.878941579, 1, 0, 1, 0, 1, 1, 0, 0, 1],
+    "labels C": [-1, 2, -1, 0, -1, -1, 2, -1, 2, 0, -1, -1, 1, -1, -1, 2, -1, -1, 2, -1, 2, -1, -1, 2, -1, -1, 2, -1, -1, 2, 0, 1, -1, -1, -1, -1, 0, -1, 2, 1, -1, -1, 2, -1, -1, -1, -1, -1, -1, 2, -1, -1, -1, 0, 2, -1, -1, 0, -1, 2, 2, -1, 2, 2, -1, 2, -1, 2, -1, 2, -1, 0, 2, -1, 2, 2, 2, 2, 1, 1, -1, 0, 2, -1, 0, -1, -1, 2, -1, 0],
+    "sure C": [0, 1, 0, 1, 0, 0, 0.617647663, 0, 1, 0.658142517, 0, 0, 1, 0, 0, 1, 0, 0, 0.975150988, 0, 0.814319767, 0, 0, 0.750886402, 0, 0, 0.567004143, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0.972035597, 0, 0.584291501, 1, 0, 0, 0.910972094, 0, 0, 0, 0, 0, 0, 0.654352748, 0, 0, 0, 1, 0.660121318, 0, 0, 0.795929184, 0, 0.798744957, 1, 0, 1, 0.971709896, 0, 0.775213175, 0, 1, 0, 0.53108343, 0, 1, 0.606758048, 0, 0.955986966, 0.908777208, 0.702197304, 0.687430981, 1, 1, 0, 1, 0.552651887, 0, 0.886313991, 0, 0, 0.617647663, 0, 0.979964797],
+}
 
 if __name__ == "__main__":
     mixture()
     hierarchies()
     axes()
+    consensus()
+    density()

@@ -132,7 +132,7 @@ impl Hierarchy {
     }
 
     /// Sorts merges by height and names what they merge.
-    fn of(n: usize, sizes: &[f64], mut found: Vec<Joined>) -> Self {
+    pub(super) fn of(n: usize, sizes: &[f64], mut found: Vec<Joined>) -> Self {
         found.sort_by(|a, b| a.height.total_cmp(&b.height));
         let mut roots: Vec<usize> = (0..n).collect();
         let mut names: Vec<usize> = (0..n).collect();
@@ -160,10 +160,10 @@ fn root(roots: &mut [usize], mut leaf: usize) -> usize {
 }
 
 /// The groups of two leaves were merged.
-struct Joined {
-    one: usize,
-    other: usize,
-    height: f64,
+pub(super) struct Joined {
+    pub one: usize,
+    pub other: usize,
+    pub height: f64,
 }
 
 /// A number for each pair.

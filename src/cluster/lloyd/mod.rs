@@ -59,7 +59,7 @@ pub(super) fn means(points: &Points<'_>, labels: &[u32], k: usize, metric: Metri
 fn centre(fixed: Fixed, metric: Metric, sums: &[i64], sizes: &[i64], centroids: &mut [f32]) {
     let d = centroids.len() / sizes.len();
     for ((sums, &size), centroid) in sums.chunks_exact(d).zip(sizes).zip(centroids.chunks_exact_mut(d)) {
-        metric.centre(sums.iter().map(|&sum| fixed.value(sum)).collect(), size, centroid);
+        metric.centre(sums.iter().map(|&sum| fixed.value(sum)).collect(), size as f64, centroid);
     }
 }
 
