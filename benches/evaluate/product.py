@@ -18,7 +18,8 @@ class Product:
         self.program, self.models, self.data, self.e5 = Path(program), Path(models), Path(data), Path(e5)
 
     def run(self, *arguments):
-        command = [str(self.program), *map(str, arguments), "--models-dir", str(self.models)]
+        models = [] if arguments[0] == "plant" else ["--models-dir", str(self.models)]
+        command = [str(self.program), *map(str, arguments), *models]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
@@ -29,17 +30,17 @@ class Product:
         return "--blocks" in self.run("fit", "--help")
 
     def model(self, language):
-        return (str(self.e5), "query: ") if language == "zh" else ("all-MiniLM-L6-v2", "")
+        # A folder of that name has the prefix of the model it is taken for.
+        return str(self.e5) if language == "zh" else "all-MiniLM-L6-v2"
 
     def vectors(self, name, texts, language):
         """Unit vectors of these texts, `[n, dimension]`; made once."""
         kept = WORK / f"{name}.npy"
         if not kept.exists():
-            model, prefix = self.model(language)
             source, out = WORK / f"{name}.texts.ndjson", WORK / f"{name}.vectors.ndjson"
             source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
             out.unlink(missing_ok=True)
-            self.run("embed", "--in", source, "--out", out, "--keep", "none", "--model", model, "--prefix", prefix)
+            self.run("embed", "--in", source, "--out", out, "--keep", "none", "--model", self.model(language))
             rows = [json.loads(line)["embedding"] for line in out.open()]
             np.save(kept, np.array(rows, dtype=np.float32))
             source.unlink(), out.unlink()
