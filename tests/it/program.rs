@@ -270,25 +270,34 @@ fn the_default_model_understands_what_reviews_are_about() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut csv = String::from("user,body\n");
-    let mut truth = String::from("user,matter\n");
+    let (mut truth, mut spend) = (String::from("user,matter\n"), String::from("user,spent\n"));
     for (matter, texts) in MATTERS.iter().enumerate() {
         for (i, text) in texts.iter().enumerate() {
             csv.push_str(&format!("u{matter}{i},\"{text}\"\n"));
             truth.push_str(&format!("u{matter}{i},{matter}\n"));
+            spend.push_str(&format!("u{matter}{i},{}\n", 100 * matter + i));
         }
     }
     std::fs::write(dir.path().join("reviews.csv"), csv).unwrap();
     std::fs::write(dir.path().join("truth.csv"), truth).unwrap();
+    std::fs::write(dir.path().join("spend.csv"), spend).unwrap();
     let target = ["--data-dir", "data", "--offline", "--models-dir", models.to_str().unwrap()];
     succeeded(
         &dir,
         &with(&["import", "--kind", "reviews", "--customer", "user", "--text", "body", "reviews.csv"], &target),
     );
     succeeded(&dir, &with(&["fit", "--name", "matters", "--k", "3"], &target));
-    let truth =
-        ["evaluate", "--segmentation", "matters", "--truth", "truth.csv", "--customer", "user", "--label", "matter"];
-    let measured: Value = serde_json::from_str(&succeeded(&dir, &with(&truth, &target))).unwrap();
-    assert!(measured["v_measure"].as_f64().unwrap() > 0.8, "{measured}");
+    let evaluate =
+        ["evaluate", "--segmentation", "matters", "--customer", "user", "--labels", "truth.csv", "--label", "matter"];
+    let evaluate = with(&evaluate, &["--outcomes", "spend.csv", "--html", "report.html", "--outcome"]);
+    let measured: Value = serde_json::from_str(&succeeded(&dir, &with(&evaluate, &with(&["spent"], &target)))).unwrap();
+    assert!(measured["agreement"]["v_measure"].as_f64().unwrap() > 0.8, "{measured}");
+    assert!(measured["prediction"]["r2"].as_f64().unwrap() > 0.5, "{measured}");
+    assert!(measured["quality"]["intervals"]["silhouette"].is_array(), "{measured}");
+    let segments = measured["segments"].as_array().unwrap();
+    assert!(segments.len() == 3 && segments.iter().all(|segment| segment["unstable"].is_boolean()), "{measured}");
+    assert!(std::fs::read_to_string(dir.path().join("report.html")).unwrap().contains("Stability of each segment"));
+    assert!(refused(&dir, &with(&evaluate, &with(&["pent"], &target))).contains("has no column \"pent\""));
     let ask = ["lookup", "--segmentation", "matters", "--text", "the cappuccino was cold"];
     let asked: Value = serde_json::from_str(&succeeded(&dir, &with(&ask, &target))).unwrap();
     let coffee: Value = serde_json::from_str(&succeeded(&dir, &with(&["lookup", "u00"], &target))).unwrap();
