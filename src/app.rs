@@ -91,7 +91,7 @@ impl App {
         let access = Arc::new(Access::new(settings.loopback));
         let fitter =
             Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
-        let intake = Arc::new(Intake::new(Arc::clone(&store)));
+        let intake = Arc::new(Intake::open(Arc::clone(&store)).await?);
         let rejects = Arc::new(
             Rejects::open(settings.data_dir.join("rejects")).context("the folder of rejected rows cannot be made")?,
         );

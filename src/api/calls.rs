@@ -134,7 +134,7 @@ pub async fn import(
 
 async fn one(caller: &Writer, state: &ApiState, kind: CallKind, call: Value) -> ApiResult<Json<CallsTaken>> {
     let plain = Arrival::plain(&state.vocabulary, Timestamp::now());
-    let fact = segment_spec::parse_call(&call, Arrival { kind: Some(kind), corrects_clock: true, ..plain })?;
+    let fact = segment_spec::parse_telling(&call, Arrival { kind: Some(kind), corrects_clock: true, ..plain })?;
     let taken = keep(state, &caller.workspace, vec![(0, Ok(fact))]).await?;
     Ok(Json(CallsTaken { success: true, taken }))
 }
@@ -151,7 +151,7 @@ async fn many(caller: &Writer, state: &ApiState, body: Value, corrects_clock: bo
     let context = body.get("context").and_then(Value::as_object);
     let plain = Arrival::plain(&state.vocabulary, Timestamp::now());
     let arrival = Arrival { sent_at, context, corrects_clock, ..plain };
-    let facts = calls.iter().map(|call| segment_spec::parse_call(call, arrival)).enumerate().collect();
+    let facts = calls.iter().map(|call| segment_spec::parse_telling(call, arrival)).enumerate().collect();
     let taken = keep(state, &caller.workspace, facts).await?;
     Ok(Json(CallsTaken { success: taken.rejected.is_empty(), taken }))
 }

@@ -8,7 +8,8 @@ use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::{
     CustomerBody, CustomerSegments, CustomersAsk, CustomersSegments, MembershipBody, Page, WorkspaceBody,
 };
-use crate::domain::{Customer, CustomerId, WorkspaceId};
+use crate::domain::{Customer, CustomerId, Purpose, WorkspaceId};
+use crate::intake::Refusal;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -114,7 +115,8 @@ pub async fn get_customer_segments(
     if found.data.is_empty() {
         // Only who is in no segment costs a read: "in none", "nobody", or known under another id by now.
         let customer = state.store.customer(&caller.workspace, &id).await?.ok_or_else(|| unknown(&id))?;
-        found.data = look_up_any(&state, &caller.workspace, &customer);
+        found = look_up_any(&state, &caller.workspace, &customer);
+        found.customer_id = id.to_string();
     }
     with_etag(&headers, &found)
 }
@@ -137,21 +139,35 @@ pub async fn get_customers_segments(
         let id = CustomerId::parse(id)
             .map_err(|e| ApiError::field(Code::InvalidField, format!("/customer_ids/{i}"), e.to_string()))?;
         let found = look_up(&state, &caller.workspace, &id);
-        if found.data.is_empty() { body.not_found.push(found.customer_id) } else { body.data.push(found) }
+        if found.data.is_empty() && found.reason.is_none() {
+            body.not_found.push(found.customer_id)
+        } else {
+            body.data.push(found)
+        }
     }
     Ok(axum::Json(body))
 }
 
 fn look_up(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> CustomerSegments {
+    if let Some(refusal) = state.intake.consents().refusal(workspace, id, Purpose::Profiling) {
+        let reason = match refusal {
+            Refusal::Withdrawn => "profiling consent withdrawn",
+            Refusal::NotGiven => "profiling consent not given",
+        };
+        return CustomerSegments { customer_id: id.to_string(), data: Vec::new(), reason: Some(reason) };
+    }
     let live = state.snapshots.all(workspace);
     let placed = live.iter().filter_map(|live| Some(MembershipBody::new(live, live.placed(id)?)));
-    CustomerSegments { customer_id: id.to_string(), data: placed.collect() }
+    CustomerSegments { customer_id: id.to_string(), data: placed.collect(), reason: None }
 }
 
 /// The places of a customer under whichever of their ids the live versions know them.
-pub fn look_up_any(state: &ApiState, workspace: &WorkspaceId, customer: &Customer) -> Vec<MembershipBody> {
-    let ids = std::iter::once(&customer.id).chain(&customer.aliases);
-    ids.map(|id| look_up(state, workspace, id).data).find(|data| !data.is_empty()).unwrap_or_default()
+pub fn look_up_any(state: &ApiState, workspace: &WorkspaceId, customer: &Customer) -> CustomerSegments {
+    let own = look_up(state, workspace, &customer.id);
+    if !own.data.is_empty() || own.reason.is_some() {
+        return own;
+    }
+    customer.aliases.iter().map(|id| look_up(state, workspace, id)).find(|one| !one.data.is_empty()).unwrap_or(own)
 }
 
 pub fn unknown(id: &CustomerId) -> ApiError {

@@ -3,12 +3,12 @@
 use super::ApiState;
 use super::problem::{ApiError, ApiResult, Code, ProblemField};
 use super::wire::{RejectedItem, Taken};
-use crate::domain::{Fact, Timestamp, WorkspaceId};
+use crate::domain::{Telling, Timestamp, WorkspaceId};
 use crate::ingest::FieldError;
 use crate::store::Appended;
 
 /// Each of a batch by its place in it.
-pub type Parsed = Vec<(usize, Result<Fact, Vec<FieldError>>)>;
+pub type Parsed = Vec<(usize, Result<Telling, Vec<FieldError>>)>;
 
 /// # Errors
 /// The batch is empty or larger than `limit`.
@@ -43,6 +43,7 @@ pub async fn keep(state: &ApiState, workspace: &WorkspaceId, parsed: Parsed) -> 
             Appended::Accepted | Appended::Replaced => taken.accepted += 1,
             Appended::Duplicate => taken.duplicate += 1,
             Appended::Suppressed => taken.suppressed += 1,
+            Appended::Declined => taken.declined += 1,
         }
     }
     metrics::counter!("clientele_facts_accepted_total").increment(taken.accepted);

@@ -66,6 +66,12 @@ pub struct ImportParams {
     description: Option<String>,
     /// … the order's lines: a list of objects with `item`, `quantity`, `price` and `category`.
     lines: Option<String>,
+    /// … whether the customer allows analytics: `true` or `false`, `yes` or `no`, `granted` or `withdrawn` (customers).
+    consent_analytics: Option<String>,
+    /// … whether they allow marketing (customers).
+    consent_marketing: Option<String>,
+    /// … whether they allow profiling (customers).
+    consent_profiling: Option<String>,
     /// Write nothing: profile the file, propose what its columns are, and count the rows that would be taken and left out.
     #[serde(default)]
     dry_run: bool,
@@ -101,6 +107,9 @@ impl ImportParams {
             lines: self.lines,
             name: self.name,
             description: self.description,
+            consent_analytics: self.consent_analytics,
+            consent_marketing: self.consent_marketing,
+            consent_profiling: self.consent_profiling,
         };
         if !self.dry_run {
             let kind = kind.ok_or_else(|| ApiError::field(Code::InvalidField, "kind", missing))?;

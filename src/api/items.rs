@@ -58,7 +58,7 @@ pub async fn create_item(
     Json(item): Json<Value>,
 ) -> ApiResult<(StatusCode, axum::Json<Taken>)> {
     let item = item_json::parse_item(&item, Timestamp::now())?;
-    let taken = keep(&state, &caller.workspace, vec![(0, Ok(Fact::Item(item)))]).await?;
+    let taken = keep(&state, &caller.workspace, vec![(0, Ok(Fact::Item(item).into()))]).await?;
     let status = if taken.duplicate > 0 { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, axum::Json(taken)))
 }
@@ -73,7 +73,12 @@ pub async fn create_items(
 ) -> ApiResult<axum::Json<Taken>> {
     check_size("/items", asked.items.len(), state.limits.batch_items)?;
     let now = Timestamp::now();
-    let facts = asked.items.iter().map(|item| item_json::parse_item(item, now).map(Fact::Item)).enumerate().collect();
+    let facts = asked
+        .items
+        .iter()
+        .map(|item| item_json::parse_item(item, now).map(|item| Fact::Item(item).into()))
+        .enumerate()
+        .collect();
     keep(&state, &caller.workspace, facts).await.map(axum::Json)
 }
 

@@ -4,6 +4,7 @@ mod activity;
 mod auth;
 mod body;
 mod calls;
+mod consent;
 mod cursor;
 mod customers;
 mod embeddings;
@@ -85,7 +86,7 @@ impl Default for Limits {
     modifiers(&KeyScheme),
     tags(
         (name = "facts", description = "Send what customers say and do"),
-        (name = "privacy", description = "Export and erase what is kept of a customer"),
+        (name = "privacy", description = "Export and erase what is kept of a customer, and what they allow"),
         (name = "lookup", description = "Which segment is this customer in, how surely, since when"),
         (name = "segmentations", description = "Define, fit, inspect, export"),
         (name = "embeddings", description = "Texts into vectors, for clients of OpenAI and of text-embeddings-inference"),
@@ -117,6 +118,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(customers::get_customer, privacy::erase_customer))
         .routes(routes!(privacy::export_customer))
         .routes(routes!(privacy::lift_suppression))
+        .routes(routes!(consent::get_consent, consent::put_consent))
+        .routes(routes!(consent::get_settings, consent::put_settings))
         .routes(routes!(redaction::get_policy, redaction::put_policy))
         .routes(routes!(customers::get_customer_segments))
         .routes(routes!(activity::list_events))

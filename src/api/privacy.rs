@@ -5,7 +5,9 @@ use super::auth::{Manager, Reader};
 use super::customers::{look_up_any, unknown};
 use super::imports::accepted;
 use super::problem::{ApiError, ApiResult, Code, Problem};
-use super::wire::{CustomerBody, EventBody, ExportBody, JobBody, OrderBody, RefundBody, ReviewBody, SuppressionBody};
+use super::wire::{
+    ConsentBody, CustomerBody, EventBody, ExportBody, JobBody, OrderBody, RefundBody, ReviewBody, SuppressionBody,
+};
 use crate::domain::{CustomerId, Job, JobKind, Timestamp, WorkspaceId};
 use crate::jobs::{EraseRequest, JobAsk};
 use axum::extract::{Path, State};
@@ -29,10 +31,15 @@ pub async fn export_customer(
     let id = CustomerId::parse(&id)?;
     let (store, workspace) = (&state.store, &caller.workspace);
     let customer = store.customer(workspace, &id).await?.ok_or_else(|| unknown(&id))?;
-    let segments = look_up_any(&state, workspace, &customer);
+    let segments = look_up_any(&state, workspace, &customer).data;
     let reviews = store.customer_reviews(workspace, &id, usize::MAX).await?;
     let body = ExportBody {
         exported_at: Timestamp::now(),
+        consent: ConsentBody::new(
+            &customer.id,
+            store.consent(workspace, &id).await?,
+            &state.intake.consent_settings(workspace).await?,
+        ),
         customer: CustomerBody::from(customer),
         segments,
         events: events(&state, workspace, &id).await?,
@@ -83,6 +90,7 @@ async fn erase(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> Ap
     let erased = state.store.erase_customer(workspace, id, &job).await?.ok_or_else(|| unknown(id))?;
     state.models.purge_texts(&erased.texts);
     state.snapshots.forget(workspace, &erased.ids);
+    state.intake.consents().forget(workspace, &erased.ids);
     forget_rejects(state, erased.ids).await;
     state.jobs.take_up();
     Ok(erased.job)

@@ -51,7 +51,7 @@ pub async fn create_review(
     Json(review): Json<Value>,
 ) -> ApiResult<(StatusCode, axum::Json<Taken>)> {
     let review = review_json::parse_review(&review, Timestamp::now())?;
-    let taken = keep(&state, &caller.workspace, vec![(0, Ok(Fact::Review(review)))]).await?;
+    let taken = keep(&state, &caller.workspace, vec![(0, Ok(Fact::Review(review).into()))]).await?;
     let status = if taken.duplicate > 0 { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, axum::Json(taken)))
 }
@@ -69,7 +69,7 @@ pub async fn create_reviews(
     let facts = asked
         .reviews
         .iter()
-        .map(|review| review_json::parse_review(review, now).map(Fact::Review))
+        .map(|review| review_json::parse_review(review, now).map(|review| Fact::Review(review).into()))
         .enumerate()
         .collect();
     keep(&state, &caller.workspace, facts).await.map(axum::Json)

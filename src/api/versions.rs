@@ -8,7 +8,8 @@ use super::customers::{PageParams, with_etag};
 use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::segmentations::{live, unknown};
 use super::wire::{MemberBody, MembersPage, OneSegmentBody, Page, SegmentBody, SegmentsBody, VersionBody, segments};
-use crate::domain::{CustomerId, Membership, SegmentId, SegmentationName, WorkspaceId};
+use crate::domain::{CustomerId, Membership, Purpose, SegmentId, SegmentationName, Version, WorkspaceId};
+use crate::intake::Intake;
 use crate::segment::LiveVersion;
 use crate::store::{MembersQuery, Store};
 use axum::body::Body;
@@ -38,7 +39,9 @@ pub async fn list_versions(
         return Err(unknown(&name));
     }
     let versions = state.store.versions(&caller.workspace, &name).await?;
-    Ok(axum::Json(Page::whole(versions.iter().map(|version| VersionBody::new(version, &[])).collect())))
+    Ok(axum::Json(Page::whole(
+        versions.iter().map(|version| VersionBody::new(&quotable(&state, &caller.workspace, version), &[])).collect(),
+    )))
 }
 
 /// One version with its quality report and segments.
@@ -56,13 +59,25 @@ pub async fn get_version(
         .parse()
         .map_err(|_| ApiError::field(Code::InvalidField, "version", "`version` is a whole number, for example 1"))?;
     if let Some(live) = state.snapshots.live(&caller.workspace, &name).filter(|live| live.version.number == number) {
-        return with_etag(&headers, &VersionBody::new(&live.version, &live.map));
+        return with_etag(&headers, &VersionBody::new(&quotable(&state, &caller.workspace, &live.version), &live.map));
     }
     let version = state.store.version(&caller.workspace, &name, number).await?;
     let version =
         version.ok_or_else(|| ApiError::not_found(&format!("version {number} of the segmentation {name}")))?;
     let shown = LiveVersion::new(version, []);
-    with_etag(&headers, &VersionBody::new(&shown.version, &shown.map))
+    with_etag(&headers, &VersionBody::new(&quotable(&state, &caller.workspace, &shown.version), &shown.map))
+}
+
+/// The version without quotes of customers who do not allow profiling.
+fn quotable(state: &ApiState, workspace: &WorkspaceId, version: &Version) -> Version {
+    let consents = state.intake.consents();
+    let mut version = version.clone();
+    for segment in &mut version.segments {
+        segment
+            .typical_reviews
+            .retain(|quoted| consents.refusal(workspace, &quoted.customer_id, Purpose::Profiling).is_none());
+    }
+    version
 }
 
 /// The live version's segments, largest first.
@@ -79,7 +94,7 @@ pub async fn list_segments(
     let body = SegmentsBody {
         segmentation: live.version.segmentation.to_string(),
         version: live.version.number,
-        data: segments(&live.version, &live.map),
+        data: segments(&quotable(&state, &caller.workspace, &live.version), &live.map),
     };
     with_etag(&headers, &body)
 }
@@ -101,7 +116,10 @@ pub async fn get_segment(
     let body = OneSegmentBody {
         segmentation: live.version.segmentation.to_string(),
         version: live.version.number,
-        segment: SegmentBody::new(&live.version.segments[index], live.map.get(index).copied()),
+        segment: SegmentBody::new(
+            &quotable(&state, &caller.workspace, &live.version).segments[index],
+            live.map.get(index).copied(),
+        ),
     };
     with_etag(&headers, &body)
 }
@@ -119,7 +137,8 @@ pub struct MembersParams {
     cursor: Option<String>,
 }
 
-/// Who is in the live version's segments, in byte order of the customers' ids.
+/// Who is in the live version's segments, in byte order of the customers' ids. Who does not allow marketing or profiling is left out, so
+/// a page may be shorter than asked for.
 #[utoipa::path(get, path = "/v1/segmentations/{segmentation}/members", tag = "segmentations", security(("key" = [])),
     params(("segmentation" = String, Path), MembersParams),
     responses((status = 200, content((MembersPage = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))), (status = "default", body = Problem)))]
@@ -136,7 +155,8 @@ pub async fn list_members(
     {
         return Err(ApiError::not_found(&format!("the segment {id} of {name}")));
     }
-    let members = Members { store: Arc::clone(&state.store), workspace: caller.workspace, live, segment };
+    let intake = Arc::clone(&state.intake);
+    let members = Members { store: Arc::clone(&state.store), intake, workspace: caller.workspace, live, segment };
     match params.format.as_deref() {
         None | Some("json") => members.page(PageParams { limit: params.limit, cursor: params.cursor }).await,
         Some("csv") => Ok(members.download(Download::Csv)),
@@ -151,6 +171,7 @@ pub async fn list_members(
 /// The members of one version, of all segments or one.
 struct Members {
     store: Arc<dyn Store>,
+    intake: Arc<Intake>,
     workspace: WorkspaceId,
     live: Arc<LiveVersion>,
     segment: Option<SegmentId>,
@@ -178,6 +199,14 @@ impl Members {
         Ok(self.store.members(&self.workspace, name, number, query).await?)
     }
 
+    /// Whether a customer may be in an audience.
+    fn may_be_told(&self, customer: &CustomerId) -> bool {
+        let consents = self.intake.consents();
+        [Purpose::Profiling, Purpose::Marketing]
+            .into_iter()
+            .all(|purpose| consents.refusal(&self.workspace, customer, purpose).is_none())
+    }
+
     async fn page(self, params: PageParams) -> ApiResult<Response> {
         let limit = params.limit()?;
         let version = &self.live.version;
@@ -192,7 +221,11 @@ impl Members {
         let body = MembersPage {
             segmentation: version.segmentation.to_string(),
             version: version.number,
-            data: rows.into_iter().map(|row| MemberBody::new(&self.live, row)).collect(),
+            data: rows
+                .into_iter()
+                .filter(|row| self.may_be_told(&row.customer))
+                .map(|row| MemberBody::new(&self.live, row))
+                .collect(),
             next_cursor,
             has_more,
         };
@@ -237,7 +270,7 @@ impl Members {
     fn rows(&self, page: &[Membership], format: Download) -> std::io::Result<Bytes> {
         let mut out = Vec::with_capacity(page.len() * 64);
         let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-        for member in page {
+        for member in page.iter().filter(|member| self.may_be_told(&member.customer)) {
             let segment = self.live.segment(member.segment).map_or("", |segment| segment.name.as_str());
             let row = MemberRow {
                 customer: member.customer.as_str(),

@@ -1,5 +1,5 @@
-//! What a process learns of the others on its store, once a second: versions they published, customers they erased, policies and keys
-//! they changed. Two small questions while nothing has happened.
+//! What a process learns of the others on its store, once a second: versions they published, customers they erased, what customers
+//! allow, policies and keys they changed. Two small questions while nothing has happened.
 
 use crate::api::Access;
 use crate::domain::{CustomerId, WorkspaceId};
@@ -77,24 +77,33 @@ impl Follower {
             let mut changes = self.store.changes(seen.change).await?;
             changes.retain(|change| through.is_none_or(|through| change.number <= through));
             let Some(last) = changes.last().map(|change| change.number) else { return Ok(()) };
-            self.apply(&changes).await;
+            self.apply(&changes).await?;
             seen.change = last;
         }
     }
 
-    async fn apply(&self, changes: &[Change]) {
-        let mut erased = Erased::new();
+    async fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let (mut erased, mut consents) = (Erased::new(), HashSet::new());
         for Change { workspace, what, .. } in changes {
             match what {
                 Changed::Erased(id_sha256) => {
+                    consents.insert(workspace);
                     erased.entry(workspace.clone()).or_default().insert(*id_sha256);
                 }
-                Changed::Settings => self.intake.forget(workspace),
+                Changed::Settings => {
+                    self.intake.forget(workspace);
+                    consents.insert(workspace);
+                }
+                Changed::Consent => drop(consents.insert(workspace)),
                 Changed::Keys => self.access.refresh(),
             }
         }
+        // Once a workspace, however many customers said something.
+        for workspace in consents {
+            self.intake.reload_consents(workspace).await?;
+        }
         if erased.is_empty() {
-            return;
+            return Ok(());
         }
         // Whose texts these are is known to nobody any more, so all vectors go.
         self.models.clear_cache();
@@ -103,6 +112,7 @@ impl Follower {
         if let Ok(Err(error)) = forgetting.await {
             tracing::error!(%error, "rejected rows could not be searched for an erased customer; they go after seven days");
         }
+        Ok(())
     }
 }
 

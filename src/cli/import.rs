@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
   clientele import --kind events --customer user_id --event event --rejects wrong.ndjson clicks.csv
   clientele import --kind items --name Title --category 'Sub Category' --price Price --currency-code USD items.csv
   clientele import --kind customers --customer account_id accounts.csv
+  clientele import --kind customers --customer id --time asked_at --consent-marketing newsletter optins.csv
   clientele import --kind events --url http://127.0.0.1:7700 --key ck_… calls.ndjson")]
 pub struct ImportArgs {
     /// reviews, events, customers, orders or items; a dry run proposes it where it is left out
@@ -114,6 +115,15 @@ struct Columns {
     /// … with the order's lines: a JSON list of objects with item, quantity, price, category (orders)
     #[arg(long, value_name = "COL")]
     lines: Option<String>,
+    /// … with whether the customer allows analytics: true or false, yes or no, granted or withdrawn (customers)
+    #[arg(long, value_name = "COL")]
+    consent_analytics: Option<String>,
+    /// … with whether they allow marketing (customers)
+    #[arg(long, value_name = "COL")]
+    consent_marketing: Option<String>,
+    /// … with whether they allow profiling (customers)
+    #[arg(long, value_name = "COL")]
+    consent_profiling: Option<String>,
 }
 
 impl Columns {
@@ -137,6 +147,9 @@ impl Columns {
             lines: self.lines.clone(),
             name: self.name.clone(),
             description: self.description.clone(),
+            consent_analytics: self.consent_analytics.clone(),
+            consent_marketing: self.consent_marketing.clone(),
+            consent_profiling: self.consent_profiling.clone(),
         }
     }
 }

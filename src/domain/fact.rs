@@ -1,6 +1,8 @@
 //! Facts: what was said and what happened. They are the truth of the service; all else is derived from them.
 
-use super::{Activity, Alias, CustomerId, EventId, GroupId, Invalid, Item, Order, Refund, ReviewId, Timestamp, Who};
+use super::{
+    Activity, Alias, Consent, CustomerId, EventId, GroupId, Invalid, Item, Order, Refund, ReviewId, Timestamp, Who,
+};
 use serde_json::{Map, Value};
 
 /// The longest review, in bytes of UTF-8. 100,000 Chinese characters fit.
@@ -108,6 +110,7 @@ pub enum Fact {
     Order(Order),
     Refund(Refund),
     Item(Item),
+    Consent(Consent),
 }
 
 impl Fact {
@@ -121,6 +124,7 @@ impl Fact {
             Self::Group(group) => Some(&group.who.id),
             Self::Order(order) => Some(&order.customer),
             Self::Refund(refund) => Some(&refund.customer),
+            Self::Consent(consent) => Some(&consent.who.id),
             Self::Item(_) => None,
         }
     }

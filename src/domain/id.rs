@@ -132,6 +132,10 @@ text_id!(
     GroupId, "groupId", outside_id
 );
 text_id!(
+    /// Where a customer said what they allow: `api`, `segment`, `import`, or the caller's own word, such as `preference-centre`.
+    ConsentSource, "source", outside_id
+);
+text_id!(
     /// A segmentation's name: a slug such as `needs` or `by-topic`.
     SegmentationName, "segmentation", slug
 );

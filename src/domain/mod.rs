@@ -4,6 +4,7 @@
 //! checks again.
 
 mod activity;
+mod consent;
 mod fact;
 mod id;
 mod identity;
@@ -14,10 +15,13 @@ mod order;
 mod segmentation;
 
 pub use activity::{Activity, ActivityKind};
+pub use consent::{
+    Choice, Choices, Consent, ConsentEntry, ConsentSettings, CustomerConsent, Preferences, Purpose, Telling, Unknown,
+};
 pub use fact::{Customer, Event, EventKind, Fact, Group, Identify, MAX_REVIEW_BYTES, Review, ReviewText, Told};
 pub use id::{
-    CustomerId, EventId, GroupId, Invalid, ItemId, JobId, KeyId, OrderId, ReviewId, SegmentId, SegmentationName,
-    WorkspaceId,
+    ConsentSource, CustomerId, EventId, GroupId, Invalid, ItemId, JobId, KeyId, OrderId, ReviewId, SegmentId,
+    SegmentationName, WorkspaceId,
 };
 pub use identity::{Alias, Merge, MergeReason, Who};
 pub use job::{Job, JobKind, JobLease, JobNeeds, JobState, Progress};

@@ -73,7 +73,7 @@ impl History {
         history
     }
 
-    /// Takes a fact of this customer in, O(log n). Items, aliases and groups say nothing of a customer's behaviour and are passed
+    /// Takes a fact of this customer in, O(log n). Items, aliases, groups and consent say nothing of a customer's behaviour and are passed
     /// over; who a fact is about has been settled before.
     pub fn add(&mut self, fact: &Fact) {
         match fact {
@@ -82,7 +82,7 @@ impl History {
             Fact::Review(review) => self.add_review(review),
             Fact::Event(event) => self.add_event(event),
             Fact::Identify(identify) => self.add_traits(identify),
-            Fact::Alias(_) | Fact::Group(_) | Fact::Item(_) => {}
+            Fact::Alias(_) | Fact::Group(_) | Fact::Item(_) | Fact::Consent(_) => {}
         }
     }
 

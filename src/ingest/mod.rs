@@ -35,7 +35,7 @@ pub use rows::Rows;
 pub use unpack::{Packing, UnpackLimits, packing, unpack};
 pub use vocabulary::{Vocabulary, VocabularyError};
 
-use crate::domain::{Fact, Timestamp};
+use crate::domain::{Fact, Preferences, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -183,6 +183,13 @@ pub struct Mapping {
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Whether the customer allows analytics: `true` or `false`, `yes` or `no`, `1` or `0`, `granted` or `withdrawn`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent_analytics: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent_marketing: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent_profiling: Option<String>,
     /// The event's name where no column holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_name: Option<String>,
@@ -211,6 +218,9 @@ impl Mapping {
             ("lines", &self.lines),
             ("name", &self.name),
             ("description", &self.description),
+            ("consent_analytics", &self.consent_analytics),
+            ("consent_marketing", &self.consent_marketing),
+            ("consent_profiling", &self.consent_profiling),
         ];
         all.into_iter().filter_map(|(role, name)| Some((role, name.as_deref()?)))
     }
@@ -295,6 +305,8 @@ pub struct Row {
     /// Where reading goes on after it.
     pub next: Position,
     pub fact: Result<Fact, RowError>,
+    /// What it says of consent beside the fact.
+    pub preferences: Option<Preferences>,
     /// Where there is no fact: the rows as they stand in the file. Personal data, never to be logged.
     pub raw: Vec<RawRow>,
 }
@@ -315,7 +327,7 @@ impl std::fmt::Debug for RawRow {
 }
 
 /// Every code a row or a field can be refused with, and what it means.
-pub const CODES: [(&str, &str); 19] = [
+pub const CODES: [(&str, &str); 20] = [
     ("bad_utf8", "the row is not UTF-8"),
     ("too_large", "the row is over 4 MiB, or what it says over 1 MiB, or a call of the API over 32 KB"),
     ("unclosed_quote", "a quote opens in the row and never closes"),
@@ -331,6 +343,7 @@ pub const CODES: [(&str, &str); 19] = [
     ("invalid_time", "the time is in none of the forms taken"),
     ("invalid_amount", "the amount is not a number of at most 15 digits, or is negative"),
     ("invalid_currency", "the currency is not three letters of ISO 4217"),
+    ("invalid_consent", "a column of consent holds neither a yes nor a no"),
     ("conflicting_line", "a line of an order says otherwise than the order's first line"),
     ("too_many", "there are too many rows without an id to tell apart"),
     ("invalid_name", "the event's name is over 256 bytes or holds a control character"),

@@ -15,7 +15,7 @@ pub(super) fn treat(fact: &mut Fact, redactor: &Redactor) -> Counts {
         Fact::Group(group) => redactor.traits(&mut group.traits),
         Fact::Event(told) => event(told, redactor),
         // Ids, money and the shop's own catalogue.
-        Fact::Alias(_) | Fact::Order(_) | Fact::Refund(_) | Fact::Item(_) => Counts::default(),
+        Fact::Alias(_) | Fact::Order(_) | Fact::Refund(_) | Fact::Item(_) | Fact::Consent(_) => Counts::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::dry_run::{self, Looked};
 use super::rejects::{Rejects, Spelled};
 use super::uploads::Upload;
 use super::{JobContext, JobFailure, Work};
-use crate::domain::{Fact, Job, Progress};
+use crate::domain::{Job, Progress, Telling};
 use crate::ingest::{
     self, Format, IngestError, Kind, Mapping, Position, Reading, RowError, Rows, Source, UnpackLimits, Vocabulary,
 };
@@ -58,6 +58,9 @@ pub struct ImportReport {
     /// Facts about customers who were erased: not kept.
     #[serde(default)]
     pub suppressed: u64,
+    /// Events of customers who do not allow analytics: not kept.
+    #[serde(default)]
+    pub declined: u64,
     pub rejected: u64,
     pub rejected_by_code: BTreeMap<String, u64>,
     /// The first 100 rejected rows.
@@ -236,6 +239,7 @@ impl ImportWork {
                 Appended::Replaced => report.replaced += 1,
                 Appended::Duplicate => report.duplicate += 1,
                 Appended::Suppressed => report.suppressed += 1,
+                Appended::Declined => report.declined += 1,
             }
         }
         Ok(())
@@ -245,7 +249,7 @@ impl ImportWork {
 struct Batch {
     rows: u64,
     grouped: u64,
-    facts: Vec<Fact>,
+    facts: Vec<Telling>,
     /// With the rows that are lost with each.
     errors: Vec<(RowError, u64)>,
     rejects: Spelled,
@@ -272,7 +276,7 @@ fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), IngestError> {
         match row.fact {
             Ok(fact) => {
                 batch.grouped += row.n_rows - 1;
-                batch.facts.push(fact);
+                batch.facts.push(Telling { fact, preferences: row.preferences });
             }
             Err(error) => {
                 batch.rejects.add(&error, &row.raw);

@@ -5,6 +5,7 @@
 
 use super::SegmentError;
 use super::build::{Material, build};
+use super::consenting::Consenting;
 use super::snapshot::{LiveVersion, Snapshots};
 use crate::domain::{
     Definition, Progress, Quality, SegmentId, Segmentation, SegmentationName, Timestamp, Version, WorkspaceId,
@@ -82,7 +83,8 @@ impl Fitter {
         }
         step(&*reporter, "loading the model", 0, None)?;
         let model = self.models.get(&definition.model).await?;
-        let (n_embedded, n_truncated) = self.embed_reviews(lease, &model, &*reporter).await?;
+        let consenting = Consenting::read(&*self.store, workspace).await?;
+        let (n_embedded, n_truncated) = self.embed_reviews(lease, &model, &consenting, &*reporter).await?;
         let material = self.gather(workspace, name, &model, &*reporter).await?;
         let (definition_, name_) = (definition.clone(), name.clone());
         let fitted = tokio::task::spawn_blocking(move || {
@@ -108,6 +110,7 @@ impl Fitter {
         &self,
         lease: &Lease,
         model: &EmbedQueue,
+        consenting: &Consenting,
         reporter: &dyn Reporter,
     ) -> Result<(u64, u64), SegmentError> {
         let (workspace, fingerprint) = (&lease.workspace, &model.info().fingerprint);
@@ -115,9 +118,10 @@ impl Fitter {
         let (mut done, mut truncated, mut after) = (0, 0, 0);
         loop {
             step(reporter, "embedding reviews", done, Some(total))?;
-            let page = self.store.reviews_without_vector(workspace, fingerprint, after, PAGE).await?;
+            let mut page = self.store.reviews_without_vector(workspace, fingerprint, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok((done, truncated)) };
             after = last.seq;
+            page.retain(|stored| consenting.allows(&stored.review.customer));
             let chunks: Vec<_> = page.chunks(CHUNK).map(|chunk| embed_chunk(model, chunk, reporter)).collect();
             let mut embedded = futures_util::stream::iter(chunks).buffered(CHUNKS_WAITING);
             while let Some(chunk) = embedded.next().await {
@@ -149,6 +153,9 @@ impl Fitter {
             }
             reviews.extend(page);
         }
+        // As late as can be: who withdrew meanwhile is not in it.
+        let consenting = Consenting::read(&*self.store, workspace).await?;
+        reviews.retain(|review| consenting.allows(&review.customer));
         let texts = self.texts_of(workspace, &reviews).await?;
         let versions = self.store.versions(workspace, name).await?;
         // The version before may be another process's, from a moment ago.

@@ -2,6 +2,7 @@
 
 mod assign;
 mod build;
+mod consenting;
 mod fit;
 mod map;
 mod profile;

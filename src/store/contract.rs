@@ -4,6 +4,7 @@
 
 pub(crate) mod appends;
 pub(crate) mod changes;
+pub(crate) mod consent;
 pub(crate) mod erasure;
 pub(crate) mod facts;
 pub(crate) mod identity;
@@ -52,6 +53,15 @@ macro_rules! contract_suite {
             changes::{
                 a_change_is_told_with_its_workspace_and_nothing_personal,
                 who_follows_the_numbers_misses_no_change,
+            },
+            consent::{
+                a_claim_brings_the_visitors_word_before_its_own_event_is_judged,
+                a_visitors_word_goes_with_them_and_the_stricter_stands_at_the_same_time,
+                no_event_is_kept_of_whom_who_withdrew_analytics,
+                processes_learn_that_somebody_allows_something_else,
+                the_latest_word_stands_whatever_the_order_of_arrival,
+                what_holds_is_told_of_whole_customers,
+                where_nothing_was_told_the_settings_say,
             },
             erasure::{
                 an_erasure_and_its_proof_are_one_step,

@@ -3,6 +3,7 @@
 //! [`Store`] is the contract; `contract` holds the one suite that every implementation passes. An implementation that needs
 //! an exception to a sentence here is a wrong implementation.
 
+mod consent;
 #[cfg(test)]
 mod contract;
 mod dump;
@@ -12,6 +13,7 @@ mod rules;
 mod sqlite;
 mod verify;
 
+pub use consent::{ConsentStore, IdChoices};
 pub use dump::{CopiedTable, CopiedWorkspace, CopyOrder, CopyProgress, TableSum, copy};
 pub use place::StorePlace;
 pub use postgres::{PostgresStore, PostgresUrl};
@@ -79,6 +81,8 @@ pub enum Appended {
     Duplicate,
     /// It is about somebody who was erased; nothing of it was kept.
     Suppressed,
+    /// It is an event of somebody who does not allow analytics; nothing of it was kept.
+    Declined,
 }
 
 /// A job's new checkpoint, written in the same transaction as the work it covers.
@@ -153,6 +157,9 @@ pub struct Removed {
     pub memberships: u64,
     /// Reviews that versions quoted as typical.
     pub typical_reviews: u64,
+    /// Lines of the log of consent.
+    #[serde(default)]
+    pub consents: u64,
 }
 
 /// An erased customer: what is to be forgotten elsewhere too.
@@ -222,6 +229,8 @@ pub enum Changed {
     Settings,
     /// A key was made or revoked.
     Keys,
+    /// What some customer allows is another now.
+    Consent,
 }
 
 /// A page of members: those after a customer (in byte order of their ids), in one segment or in all.
@@ -242,7 +251,7 @@ pub struct MembersQuery<'a> {
 ///   that did not change while something is.
 /// - Writing into a workspace that does not exist is `Missing("workspace")`.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: ConsentStore + Send + Sync {
     /// Answers when a trivial read works.
     async fn ping(&self) -> Result<()>;
 
@@ -285,6 +294,10 @@ pub trait Store: Send + Sync {
     /// - An order whose id is there: same content → `Duplicate`; other content → `Replaced` where it was said later (at the
     ///   same moment: where it is the greater one), else `Duplicate`. `time` is no content: the earliest stays.
     /// - A refund whose id is there is `Duplicate`. An item follows the rule of orders.
+    /// - Consent is kept by id and purpose: the latest word stands, and at the same time the stricter ([`Choice::outweighs`](crate::domain::Choice::outweighs)).
+    ///   A word that something outweighs, or that stands already → `Duplicate`. Each word that changed a choice is in the log.
+    /// - An event of a customer who does not allow analytics, by all that was told under all their ids before it, is `Declined` unless it
+    ///   is a `Duplicate`; where nothing was told, the workspace's settings say ([`ConsentSettings`](crate::domain::ConsentSettings)).
     /// - Ids that were tied count for one customer, under one of those ids, in whatever order the facts arrive: an anonymous id
     ///   belongs to the known id that was named beside it at the earliest `time` (ties: the least id); an alias ties two ids
     ///   for good; the customer's id is the one among them that was neither claimed nor aliased to another, the least of several.

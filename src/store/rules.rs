@@ -82,6 +82,7 @@ impl Changed {
             Self::Erased(id_sha256) => ("erased", Some(id_sha256.to_vec())),
             Self::Settings => ("settings", None),
             Self::Keys => ("keys", None),
+            Self::Consent => ("consent", None),
         }
     }
 
@@ -90,6 +91,7 @@ impl Changed {
             ("erased", Some(hash)) => hash.try_into().ok().map(Self::Erased),
             ("settings", None) => Some(Self::Settings),
             ("keys", None) => Some(Self::Keys),
+            ("consent", None) => Some(Self::Consent),
             _ => None,
         }
     }

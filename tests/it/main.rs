@@ -7,6 +7,7 @@ mod access;
 mod arrows;
 mod bad_input;
 mod bulk;
+mod consent;
 mod crash;
 mod documents;
 mod embeddings;

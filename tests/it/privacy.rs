@@ -43,6 +43,9 @@ async fn leave_traces(service: &Service) {
     ]
     .into();
     assert_eq!(service.post("/v1/batch", json!({ "batch": batch })).await.json()["accepted"], 6);
+    let consent = json!({"purposes": {"marketing": "withdrawn"}, "source": CANARY});
+    let told = service.call(Method::PUT, &format!("/v1/customers/old-{CANARY}/consent"), Some(consent)).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.text());
     for i in 0..5 {
         let text = format!("{} {CANARY}", review(0)["text"].as_str().unwrap());
         let ask = json!({"customer_id": CANARY, "text": format!("{text} {i}"), "item_id": CANARY});
@@ -74,8 +77,9 @@ async fn after_an_erasure_no_file_holds_anything_of_the_customer() {
         "{removed}"
     );
     assert_eq!((&removed["orders"], &removed["refunds"], &removed["memberships"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(removed["consents"], 1);
     assert_eq!(found_in(service.dir.path()), [""; 0], "while the service runs");
-    for path in ["", "/segments", "/events", "/export"] {
+    for path in ["", "/segments", "/events", "/export", "/consent"] {
         let answer = service.get(&format!("/v1/customers/{CANARY}{path}")).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {}", answer.text());
     }
@@ -124,6 +128,7 @@ async fn an_export_holds_everything_that_was_told() {
     let lengths =
         ["events", "reviews", "orders", "refunds", "segments"].map(|part| export[part].as_array().unwrap().len());
     assert_eq!(lengths, [4, 5, 1, 1, 1]);
+    assert_eq!(export["consent"]["purposes"]["marketing"]["source"], CANARY);
     assert_eq!(service.get("/v1/customers/nobody/export").await.code(), "not_found");
 }
 

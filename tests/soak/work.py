@@ -194,5 +194,51 @@ class Erase(Job):
         return []
 
 
-KINDS = [Import, Erase, Fit]
+class Consent(Job):
+    """What a customer withdrew and was told is withdrawn holds, whatever is killed; unanswered, it holds or does not."""
+
+    seconds = 0.05
+
+    def __init__(self, soak, number):
+        super().__init__(soak, number)
+        self.customer, self.is_told = f"consent-{number}", False
+        soak.imported[self.customer] = self
+
+    def begin(self, client):
+        self.track(client, "before")
+        self.withdraw(client)
+
+    def track(self, client, id):
+        call = {"type": "track", "event": "Lesson Watched", "userId": self.customer, "messageId": f"{self.customer}-{id}"}
+        answer = client.call("POST", "/v1/batch", {"batch": [call]})
+        if answer.status != 200:
+            raise AssertionError(f"an event was answered {answer.status} {answer.body}")
+        return answer.body
+
+    def withdraw(self, client):
+        asked = {"purposes": {"analytics": "withdrawn", "profiling": "withdrawn"}, "source": "soak"}
+        answer = client.call("PUT", f"/v1/customers/{self.customer}/consent", asked)
+        if answer.status != 200:
+            raise AssertionError(f"a withdrawal was answered {answer.status} {answer.body}")
+        self.is_told = True
+
+    def end(self, client):
+        if not self.is_told:
+            self.begin(client)
+        return self.check(client)
+
+    def check(self, client):
+        findings = []
+        told = client.get(f"/v1/customers/{self.customer}/consent")
+        states = {name: choice["state"] for name, choice in told["purposes"].items()}
+        if states != {"analytics": "withdrawn", "marketing": "unknown", "profiling": "withdrawn"} or len(told["log"]) != 2:
+            findings.append(Finding("missing", f"{self.customer} withdrew, and there is {told}"))
+        later = self.track(client, f"after-{self.chance.random()}")
+        segments = client.get(f"/v1/customers/{self.customer}/segments")
+        if later["declined"] != 1 or segments.get("reason") != "profiling consent withdrawn":
+            findings.append(Finding("phantom", f"{self.customer} withdrew; an event is {later}, a look-up {segments}"))
+        return findings
+
+
+KINDS = [Import, Erase, Fit, Consent]
 

@@ -1,6 +1,6 @@
 //! Events, orders, items and merges as the API shows them.
 
-use super::{CustomerBody, MembershipBody, ReviewBody};
+use super::{ConsentBody, CustomerBody, MembershipBody, ReviewBody};
 use crate::domain::{self, ActivityKind, Money, Timestamp};
 use crate::store::{StoredEvent, StoredOrder, StoredRefund};
 use serde::Serialize;
@@ -189,6 +189,8 @@ pub struct ExportBody {
     #[schema(value_type = String, format = DateTime)]
     pub exported_at: Timestamp,
     pub customer: CustomerBody,
+    /// What they allow.
+    pub consent: ConsentBody,
     /// Where they are now.
     pub segments: Vec<MembershipBody>,
     /// Newest first, as are the others.

@@ -93,6 +93,9 @@ pub struct MembershipBody {
 pub struct CustomerSegments {
     pub customer_id: String,
     pub data: Vec<MembershipBody>,
+    /// Why there is nothing, where the customer does not allow it: `profiling consent withdrawn` or `profiling consent not given`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
 }
 
 impl MembershipBody {
@@ -121,6 +124,6 @@ pub struct CustomersAsk {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CustomersSegments {
     pub data: Vec<CustomerSegments>,
-    /// Ids that are in no live segmentation.
+    /// Ids that are in no live segmentation, and of which no consent was withdrawn.
     pub not_found: Vec<String>,
 }

@@ -1,12 +1,14 @@
 //! What the API's JSON looks like. Domain values become these at the edge and nowhere else.
 
 mod activity;
+mod consent;
 mod customers;
 mod embeddings;
 mod operations;
 mod segmentations;
 
 pub use activity::*;
+pub use consent::*;
 pub use customers::*;
 pub use embeddings::*;
 pub use operations::*;
@@ -42,6 +44,8 @@ pub struct Taken {
     pub duplicate: u64,
     /// Facts about customers who were erased: not kept.
     pub suppressed: u64,
+    /// Events of customers who do not allow analytics: not kept.
+    pub declined: u64,
     pub rejected: Vec<RejectedItem>,
 }
 

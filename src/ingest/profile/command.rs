@@ -14,7 +14,7 @@ pub fn command(kind: Kind, mapping: &Mapping, format: Format, file: &str) -> Str
     for (name, value) in mapping.names().chain(constants) {
         // A value that starts with a hyphen would be read as a flag.
         let join = if value.starts_with('-') { '=' } else { ' ' };
-        words.push(format!("--{name}{join}{}", quoted(value)));
+        words.push(format!("--{}{join}{}", name.replace('_', "-"), quoted(value)));
     }
     words.push(if file.starts_with('-') { quoted(&format!("./{file}")) } else { quoted(file) });
     words.join(" ")

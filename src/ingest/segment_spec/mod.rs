@@ -10,10 +10,13 @@ mod tests;
 
 use super::vocabulary::Vocabulary;
 use super::{FieldError, time};
-use crate::domain::{Alias, Event, EventId, EventKind, Fact, Group, Identify, Timestamp};
+use crate::domain::{
+    Alias, ConsentSource, Event, EventId, EventKind, Fact, Group, Identify, Preferences, Telling, Timestamp,
+};
 use fields::{compact_bytes, error, event_name, keep, message_id, object, page_name, string, who};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// The largest call, in bytes of compact JSON.
 pub const MAX_CALL_BYTES: usize = 32 * 1024;
@@ -112,6 +115,29 @@ pub fn parse_call(call: &Value, arrival: Arrival<'_>) -> Result<Fact, Vec<FieldE
         Some(fact) if errors.is_empty() => Ok(fact),
         _ => Err(errors),
     }
+}
+
+/// Reads one call with what it says of consent (`context.consent.categoryPreferences`).
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn parse_telling(call: &Value, arrival: Arrival<'_>) -> Result<Telling, Vec<FieldError>> {
+    let fact = parse_call(call, arrival)?;
+    let own = call.get("context").and_then(Value::as_object);
+    let by_category = context::preferences(own, arrival.context).map_err(|error| vec![error])?;
+    let (who, time) = match &fact {
+        Fact::Identify(identify) => (&identify.who, identify.time),
+        Fact::Group(group) => (&group.who, group.time),
+        Fact::Event(event) => (&event.who, event.time),
+        // An alias names two ids and says nothing of either.
+        _ => return Ok(fact.into()),
+    };
+    if by_category.is_empty() {
+        return Ok(fact.into());
+    }
+    let source = ConsentSource::parse("segment").expect("a word is a source");
+    let preferences = Preferences { who: who.clone(), by_category, by_purpose: BTreeMap::new(), source, time };
+    Ok(Telling { fact, preferences: Some(preferences) })
 }
 
 /// Reads the `sentAt` of a batch.

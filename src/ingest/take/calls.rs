@@ -2,11 +2,12 @@
 
 use super::super::occurrence::{Occurrences, canonical};
 use super::super::record::{Record, Takes};
-use super::super::segment_spec::{Arrival, parse_call};
+use super::super::segment_spec::{Arrival, parse_telling};
 use super::super::{Mapping, Reading, RowError};
 use super::and_more;
-use crate::domain::Fact;
+use crate::domain::{ConsentSource, Fact, Preferences, Purpose, Telling};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// What a row may say, as the call it is told as. No client has to send it in one piece, so it may be more than the API takes.
 const MAX_ROW_BYTES: usize = 1024 * 1024;
@@ -17,9 +18,9 @@ pub(super) fn told(
     record: &Record,
     mapping: Option<&Mapping>,
     reading: &Reading,
-) -> Result<Fact, RowError> {
+) -> Result<Telling, RowError> {
     let arrival = Arrival { max_bytes: MAX_ROW_BYTES, ..Arrival::plain(&reading.vocabulary, reading.now) };
-    parse_call(call, arrival).map_err(|errors| {
+    parse_telling(call, arrival).map_err(|errors| {
         let n_more = errors.len().saturating_sub(1);
         let first = errors.into_iter().next().map(|error| (error.pointer, error.code, error.message));
         let (pointer, code, message) = first.unwrap_or_default();
@@ -66,7 +67,7 @@ pub(super) fn event(
     mapping: &Mapping,
     occurrences: &mut Occurrences,
     reading: &Reading,
-) -> Result<Fact, RowError> {
+) -> Result<Telling, RowError> {
     let customer = field(record, mapping.customer.as_ref(), Takes::WholeNumbers)?;
     let name = field(record, mapping.event.as_ref(), Takes::Numbers)?.or_else(|| mapping.event_name.clone());
     let time = field(record, mapping.time.as_ref(), Takes::Numbers)?;
@@ -93,9 +94,17 @@ pub(super) fn customer(
     mapping: &Mapping,
     occurrences: &mut Occurrences,
     reading: &Reading,
-) -> Result<Fact, RowError> {
+) -> Result<Telling, RowError> {
     let time = field(record, mapping.time.as_ref(), Takes::Numbers)?;
-    let traits: Map<String, Value> = record.rest(&used(&[&mapping.customer, &mapping.time]))?;
+    let used = used(&[
+        &mapping.customer,
+        &mapping.time,
+        &mapping.consent_analytics,
+        &mapping.consent_marketing,
+        &mapping.consent_profiling,
+    ]);
+    let traits: Map<String, Value> = record.rest(&used)?;
+    let by_purpose = consents(record, mapping)?;
     let id = match &mapping.customer {
         Some(_) => field(record, mapping.customer.as_ref(), Takes::WholeNumbers)?,
         None => {
@@ -104,5 +113,44 @@ pub(super) fn customer(
         }
     };
     let call = json!({"type": "identify", "userId": id, "timestamp": time, "traits": traits});
-    told(&call, record, Some(mapping), reading)
+    let mut telling = told(&call, record, Some(mapping), reading)?;
+    if let Fact::Identify(identify) = &telling.fact
+        && !by_purpose.is_empty()
+    {
+        let source = ConsentSource::parse("import").expect("a word is a source");
+        let (who, time) = (identify.who.clone(), identify.time);
+        telling.preferences = Some(Preferences { who, by_category: Vec::new(), by_purpose, source, time });
+    }
+    Ok(telling)
+}
+
+const GRANTED: [&str; 5] = ["true", "yes", "y", "1", "granted"];
+const WITHDRAWN: [&str; 6] = ["false", "no", "n", "0", "withdrawn", "withheld"];
+
+/// What the columns of consent say; an empty cell says nothing.
+fn consents(record: &Record, mapping: &Mapping) -> Result<BTreeMap<Purpose, bool>, RowError> {
+    let columns = [
+        (Purpose::Analytics, &mapping.consent_analytics),
+        (Purpose::Marketing, &mapping.consent_marketing),
+        (Purpose::Profiling, &mapping.consent_profiling),
+    ];
+    let mut said = BTreeMap::new();
+    for (purpose, column) in columns {
+        let Some(column) = column else { continue };
+        let word = match record.json(column) {
+            Ok(Some(Value::Bool(is_granted))) => is_granted.to_string(),
+            _ => record.trimmed(column, Takes::Numbers)?.unwrap_or_default().to_ascii_lowercase(),
+        };
+        let is = |words: &[&str]| words.contains(&word.as_str());
+        match word.as_str() {
+            "" => {}
+            _ if is(&GRANTED) => drop(said.insert(purpose, true)),
+            _ if is(&WITHDRAWN) => drop(said.insert(purpose, false)),
+            _ => {
+                let why = "is neither a yes nor a no; write true or false, or leave the cell empty";
+                return Err(record.error(Some(column), "invalid_consent", why));
+            }
+        }
+    }
+    Ok(said)
 }

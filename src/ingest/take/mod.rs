@@ -12,7 +12,7 @@ use super::occurrence::Occurrences;
 use super::record::{Body, Record};
 use super::records::Records;
 use super::{Format, IngestError, Kind, Mapping, Reading, Row, RowError, Source, amount};
-use crate::domain::Fact;
+use crate::domain::Telling;
 use orders::Orders;
 use serde_json::Value;
 
@@ -57,20 +57,24 @@ impl Taker {
             return orders.next(records, reading);
         }
         let Some(given) = records.next()? else { return Ok(None) };
-        let fact = match &given.record {
-            Ok(record) => self.fact(record, reading),
+        let told = match &given.record {
+            Ok(record) => self.telling(record, reading),
             Err(error) => Err(error.clone()),
         };
+        let (fact, preferences) = match told {
+            Ok(Telling { fact, preferences }) => (Ok(fact), preferences),
+            Err(error) => (Err(error), None),
+        };
         let raw = if fact.is_ok() { Vec::new() } else { vec![given.raw_row()] };
-        Ok(Some(Row { line: given.line, n_rows: 1, next: given.next, fact, raw }))
+        Ok(Some(Row { line: given.line, n_rows: 1, next: given.next, fact, preferences, raw }))
     }
 
-    fn fact(&mut self, record: &Record, reading: &Reading) -> Result<Fact, RowError> {
+    fn telling(&mut self, record: &Record, reading: &Reading) -> Result<Telling, RowError> {
         match self {
-            Self::Reviews(mapping) => reviews::review(record, mapping, reading.now),
+            Self::Reviews(mapping) => reviews::review(record, mapping, reading.now).map(Into::into),
             Self::Events(mapping, occurrences) => calls::event(record, mapping, occurrences, reading),
             Self::Customers(mapping, occurrences) => calls::customer(record, mapping, occurrences, reading),
-            Self::Items(mapping) => items::item(record, mapping, reading),
+            Self::Items(mapping) => items::item(record, mapping, reading).map(Into::into),
             Self::Calls | Self::Orders(_) => match &record.body {
                 Body::Object(object) => calls::told(&Value::Object(object.clone()), record, None, reading),
                 Body::Cells { .. } => Err(record.error(None, "not_an_object", "a call is a JSON object")),

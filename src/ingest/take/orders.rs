@@ -74,7 +74,7 @@ impl Orders {
         let lines: Vec<&Record> = given.iter().filter_map(|given| given.record.as_ref().ok()).collect();
         let fact = error.map_or_else(|| self.order(&lines, reading), Err);
         let raw = if fact.is_ok() { Vec::new() } else { given.iter().map(Given::raw_row).collect() };
-        Ok(Some(Row { line, n_rows, next, fact, raw }))
+        Ok(Some(Row { line, n_rows, next, fact, preferences: None, raw }))
     }
 
     fn id(&self, given: &Given) -> Option<String> {
@@ -111,7 +111,7 @@ impl Orders {
                 })?
             }
         };
-        told(&head.call(&id, products), first, Some(mapping), reading)
+        told(&head.call(&id, products), first, Some(mapping), reading).map(|telling| telling.fact)
     }
 }
 

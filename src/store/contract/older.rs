@@ -20,6 +20,7 @@ pub(crate) enum Part {
     Suppression,
     Settings,
     Leases,
+    Consent,
 }
 
 /// Where the two dialects write the same value in different words.
@@ -41,6 +42,7 @@ impl Part {
                  SELECT id, 'colour', '\"blue\"' FROM workspace WHERE slug = 'shop'"
             }
             Self::Leases => LEASES,
+            Self::Consent => CONSENT,
         };
         let rows = rows.replace("{gone}", &hex(&erased_id(&workspace_id("shop"), &customer_id("gone"))));
         match dialect {
@@ -145,6 +147,12 @@ INSERT INTO job (workspace_id, id, kind, state, request, phase, done, total, cre
     FROM workspace WHERE slug = 'shop';
 INSERT INTO change (number, workspace_id, what, time) SELECT 1, id, 'settings', 36 FROM workspace WHERE slug = 'shop'";
 
+const CONSENT: &str = "
+INSERT INTO consent (customer_id, purpose, is_granted, time, source)
+    SELECT id, 'marketing', FALSE, 37, 'banner' FROM customer WHERE external_id = 'visitor';
+INSERT INTO consent_log (workspace_id, customer_id, purpose, is_granted, time, source, told_at)
+    SELECT workspace_id, id, 'marketing', FALSE, 37, 'banner', 38 FROM customer WHERE external_id = 'visitor'";
+
 /// Reads all that the parts' rows tell, and writes beside and over them.
 pub(crate) async fn check(store: &dyn Store, parts: &[Part]) {
     let shop = workspace_id("shop");
@@ -159,6 +167,10 @@ pub(crate) async fn check(store: &dyn Store, parts: &[Part]) {
     let colour = store.setting(&shop, "colour").await.unwrap();
     assert_eq!(colour, has(Part::Settings).then(|| json!("blue")));
     leases_are_there(store, &shop, has(Part::Leases)).await;
+    let consent = store.consent(&shop, &customer_id("ann")).await.unwrap();
+    let told = consent.choices.get(&Purpose::Marketing).map(|choice| (choice.is_granted, choice.source.to_string()));
+    assert_eq!(told, has(Part::Consent).then(|| (false, "banner".to_owned())));
+    assert_eq!(consent.log.len(), usize::from(has(Part::Consent)));
     it_takes_new_facts(store, &shop).await;
     // Whatever was there before goes whole.
     let erased = store.erase_customer(&shop, &customer_id("ann"), &erasing(9)).await.unwrap().unwrap();

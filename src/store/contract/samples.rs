@@ -236,6 +236,12 @@ fn bought(flavour: u8) -> Vec<Fact> {
             message: Some(EventId::parse("m1").unwrap()),
             time: at(1),
         }),
+        Fact::Consent(Consent {
+            who: Who::known(customer_id("c1-before")),
+            choices: [(Purpose::Marketing, flavour.is_multiple_of(2))].into(),
+            source: ConsentSource::parse("api").unwrap(),
+            time: at(1),
+        }),
         Fact::Alias(Alias { previous: customer_id("c1-before"), id: customer, message: None, time: at(1) }),
     ]
 }
@@ -270,6 +276,7 @@ pub(crate) async fn everything(store: &dyn Store, workspace: &WorkspaceId) -> St
             store.customer_reviews(workspace, &customer.id, 100),
             store.customer_events(workspace, &customer.id, None, 100),
             store.customer_orders(workspace, &customer.id, 100),
+            store.consent(workspace, &customer.id),
         );
     }
     for segmentation in store.segmentations(workspace).await.unwrap() {

@@ -193,6 +193,32 @@ pub(in crate::store) const TABLES: &[Table] = &[
             int("time"),
         ],
     },
+    Table {
+        name: "consent",
+        belongs: Belongs::By("customer_id"),
+        key: &["customer_id", "purpose"],
+        columns: &[
+            to("customer_id", "customer"),
+            of("purpose", Text),
+            of("is_granted", Flag),
+            int("time"),
+            of("source", Text),
+        ],
+    },
+    Table {
+        name: "consent_log",
+        belongs: Belongs::Directly,
+        key: &["seq"],
+        columns: &[
+            own("seq"),
+            to("customer_id", "customer"),
+            of("purpose", Text),
+            of("is_granted", Flag),
+            int("time"),
+            of("source", Text),
+            int("told_at"),
+        ],
+    },
     Table { name: "message", belongs: Belongs::Directly, key: &["message_id"], columns: &[of("message_id", Text)] },
     Table { name: "account", belongs: Belongs::Directly, key: &["id"], columns: &[own("id"), of("group_id", Text)] },
     Table {

@@ -69,7 +69,9 @@ impl Erasing<'_> {
             refunds: self.delete("DELETE FROM refund WHERE customer_id = ANY ($1)").await?,
             traits: self.delete("DELETE FROM customer_trait WHERE customer_id = ANY ($1)").await?,
             memberships: self.delete("DELETE FROM membership WHERE customer_id = ANY ($1)").await?,
+            consents: self.delete("DELETE FROM consent_log WHERE customer_id = ANY ($1)").await?,
         };
+        self.delete("DELETE FROM consent WHERE customer_id = ANY ($1)").await?;
         self.delete("DELETE FROM account_member WHERE customer_id = ANY ($1)").await?;
         self.delete("DELETE FROM alias WHERE from_id = ANY ($1) OR to_id = ANY ($1)").await?;
         self.delete("DELETE FROM merge_log WHERE customer_id = ANY ($1) OR root_id = ANY ($1)").await?;
@@ -132,7 +134,7 @@ pub(super) async fn sweep(db: &impl GenericClient) -> Result<()> {
     db.batch_execute("SET statement_timeout = 0").await?;
     db.batch_execute(
         "VACUUM customer, customer_trait, review, review_vector, event, purchase, refund, membership, segment, alias,
-             merge_log, account_member",
+             merge_log, account_member, consent, consent_log",
     )
     .await?;
     Ok(())

@@ -16,6 +16,7 @@ mod accounts;
 mod changes;
 mod columns;
 mod connections;
+mod consent;
 mod customers;
 mod erasure;
 mod error;
@@ -50,12 +51,12 @@ pub(super) use side::PostgresSide;
 pub use url::PostgresUrl;
 
 use super::{
-    Account, Appended, Change, Checkpoint, Claim, Counts, Erased, Lease, MembersQuery, Publication, Result,
-    ReviewVector, Store, StoreError, StoredEvent, StoredOrder, StoredRefund, StoredReview,
+    Account, Appended, Change, Checkpoint, Claim, ConsentStore, Counts, Erased, IdChoices, Lease, MembersQuery,
+    Publication, Result, ReviewVector, Store, StoreError, StoredEvent, StoredOrder, StoredRefund, StoredReview,
 };
 use crate::domain::{
-    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Progress,
-    Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
+    Customer, CustomerConsent, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge,
+    Progress, Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use connections::{Connections, Limits};
@@ -145,6 +146,21 @@ macro_rules! write {
     ($store:ident, $db:ident => $work:expr) => {
         write_within!($store, call, $db => $work)
     };
+}
+
+#[async_trait]
+impl ConsentStore for PostgresStore {
+    async fn consent(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<CustomerConsent> {
+        read_snapshot!(self, db => consent::of_customer(db, workspace, id))
+    }
+
+    async fn choices(&self, workspace: &WorkspaceId, ids: &[CustomerId]) -> Result<Vec<IdChoices>> {
+        read!(self, db => consent::of_ids(db, workspace, ids))
+    }
+
+    async fn all_choices(&self, workspace: &WorkspaceId) -> Result<Vec<IdChoices>> {
+        read!(self, db => consent::of_everybody(db, workspace))
+    }
 }
 
 #[async_trait]

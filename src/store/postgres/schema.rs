@@ -3,11 +3,12 @@
 use crate::store::Result;
 use deadpool_postgres::{GenericClient, Object};
 
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/postgres/0001_first_schema.sql"),
     include_str!("../migrations/postgres/0002_identity_orders_items.sql"),
     include_str!("../migrations/postgres/0003_settings.sql"),
     include_str!("../migrations/postgres/0004_leases.sql"),
+    include_str!("../migrations/postgres/0005_consent.sql"),
 ];
 
 /// The schema that this program writes.

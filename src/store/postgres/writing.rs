@@ -4,7 +4,7 @@
 use super::columns::{Json, Moment, Word, Words, get};
 use super::plan::{People, Person, Plan, StandingOrder, Traits};
 use super::statements::{execute, rows};
-use super::{accounts, items, vectors};
+use super::{accounts, consent, items, vectors};
 use crate::domain::{Activity, Currency, Event, ItemId, Refund, Review, Timestamp};
 use crate::store::{Result, StoreError};
 use deadpool_postgres::Transaction;
@@ -32,7 +32,9 @@ pub(super) async fn write(place: Place<'_>, plan: &Plan<'_>) -> Result<()> {
     items::write(db, place.workspace, &plan.catalogue.written()).await?;
     accounts::write(place, &plan.accounts, &customers).await?;
     write_messages(place, &plan.messages).await?;
-    count(place, plan).await
+    count(place, plan).await?;
+    // Last: it may lock the counter of changes until the commit.
+    consent::write(place, plan, &customers).await
 }
 
 /// Makes the new customers and counts what the others gained; every planned customer's row.

@@ -60,6 +60,8 @@ impl Erasing<'_> {
         removed.refunds = self.delete("DELETE FROM refund WHERE customer_id = ?1")?;
         removed.traits = self.delete("DELETE FROM customer_trait WHERE customer_id = ?1")?;
         removed.memberships = self.delete("DELETE FROM membership WHERE customer_id = ?1")?;
+        self.delete("DELETE FROM consent WHERE customer_id = ?1")?;
+        removed.consents = self.delete("DELETE FROM consent_log WHERE customer_id = ?1")?;
         self.delete("DELETE FROM account_member WHERE customer_id = ?1")?;
         self.delete("DELETE FROM alias WHERE from_id = ?1 OR to_id = ?1")?;
         self.delete("DELETE FROM merge_log WHERE customer_id = ?1 OR root_id = ?1")?;

@@ -2,11 +2,12 @@
 
 use super::columns::Moment;
 use super::erasure::Suppressed;
-use super::{accounts, customers, events, identity, items, jobs, orders, reviews, workspaces};
+use super::{accounts, changes, consent, customers, events, identity, items, jobs, orders, reviews, workspaces};
 use crate::domain::{
-    Alias, CustomerId, Event, EventId, Fact, Group, Identify, Order, Refund, Review, Timestamp, Told, Who, WorkspaceId,
+    Alias, Consent, CustomerId, Event, EventId, Fact, Group, Identify, Order, Refund, Review, Timestamp, Told, Who,
+    WorkspaceId,
 };
-use crate::store::{Appended, Checkpoint, Result, rules};
+use crate::store::{Appended, Changed, Checkpoint, Result, rules};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,6 +27,8 @@ pub(super) fn append(
         slug: workspace,
         workspace: row,
         suppressed: Suppressed::of(db, row)?,
+        consents: consent::Rules::of(db, row, workspace)?,
+        is_consent_new: false,
         now,
         ids: HashMap::new(),
         gains: BTreeMap::new(),
@@ -35,6 +38,9 @@ pub(super) fn append(
     };
     let appended = facts.iter().map(|fact| appending.fact(fact)).collect::<Result<_>>()?;
     appending.count()?;
+    if appending.is_consent_new {
+        changes::log(db, row, Changed::Consent)?;
+    }
     Ok(appended)
 }
 
@@ -44,6 +50,9 @@ struct Appending<'a> {
     slug: &'a WorkspaceId,
     workspace: i64,
     suppressed: Suppressed,
+    consents: consent::Rules,
+    /// Whether somebody allows something else than before.
+    is_consent_new: bool,
     now: Timestamp,
     /// The ids met so far.
     ids: HashMap<CustomerId, Id>,
@@ -89,7 +98,17 @@ impl Appending<'_> {
                 self.n_new_items += i64::from(appended == Appended::Accepted);
                 Ok(appended)
             }
+            Fact::Consent(consent) => self.consent(consent),
         }
+    }
+
+    fn consent(&mut self, told: &Consent) -> Result<Appended> {
+        let before = (self.n_new, self.merged);
+        let customer = self.who(&told.who, told.time)?;
+        let is_new = consent::append(self.db, self.workspace, customer, told, self.now)?;
+        self.is_consent_new |= is_new;
+        self.consents.any_told |= is_new;
+        Ok(if is_new || before != (self.n_new, self.merged) { Appended::Accepted } else { Appended::Duplicate })
     }
 
     fn review(&mut self, review: &Review, is_known: bool) -> Result<Appended> {
@@ -124,6 +143,9 @@ impl Appending<'_> {
         if events::is_there(self.db, self.workspace, event)? {
             // Before the customer is made: a repeated event changes nothing, whomever it names.
             return Ok(Appended::Duplicate);
+        }
+        if !self.consents.allow_events(self.db, self.workspace, &event.who)? {
+            return Ok(Appended::Declined);
         }
         let customer = self.who(&event.who, event.time)?;
         events::insert(self.db, self.workspace, customer, event)?;
@@ -186,7 +208,9 @@ impl Appending<'_> {
         Ok(row)
     }
 
-    fn tying(&self) -> identity::Tying<'_> {
+    /// Ties ids; what was told under one may hold for another from now on.
+    fn tying(&mut self) -> identity::Tying<'_> {
+        self.is_consent_new |= self.consents.any_told;
         identity::Tying { db: self.db, workspace: self.workspace, now: self.now }
     }
 

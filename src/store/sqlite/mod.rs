@@ -4,6 +4,7 @@ mod accounts;
 mod backup;
 mod changes;
 mod columns;
+mod consent;
 mod customers;
 mod erasure;
 mod error;
@@ -462,6 +463,6 @@ fn size_bytes(fact: &Fact) -> usize {
             }
             Fact::Order(order) => order.lines.len() * PROPERTY,
             Fact::Item(item) => text(&item.description) + item.attributes.len() * PROPERTY,
-            Fact::Alias(_) | Fact::Refund(_) => 0,
+            Fact::Alias(_) | Fact::Refund(_) | Fact::Consent(_) => 0,
         }
 }

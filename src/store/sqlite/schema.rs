@@ -5,12 +5,13 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Marks a file as ours, in its header where `file` and other programs look: "Clnt" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x436c_6e74;
 
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/sqlite/0001_first_schema.sql"),
     include_str!("../migrations/sqlite/0002_identity_orders_items.sql"),
     include_str!("../migrations/sqlite/0003_suppression.sql"),
     include_str!("../migrations/sqlite/0004_settings.sql"),
     include_str!("../migrations/sqlite/0005_leases.sql"),
+    include_str!("../migrations/sqlite/0006_consent.sql"),
 ];
 
 /// The schema that this program writes.
@@ -83,6 +84,7 @@ mod tests {
             "alias",
             "account_trait",
             "account_member",
+            "consent",
         ];
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();

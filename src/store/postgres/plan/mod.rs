@@ -2,6 +2,7 @@
 //! what is new is written. Nothing here speaks to the database, so the order of facts within a call costs no round trips.
 
 mod catalogue;
+mod consents;
 mod named;
 mod people;
 mod purchases;
@@ -9,6 +10,7 @@ mod reviews;
 mod traits;
 
 pub(super) use catalogue::Catalogue;
+pub(super) use consents::Consents;
 pub(super) use named::Named;
 pub(super) use people::{Beside, People, Person, Standing as StandingPerson};
 pub(super) use purchases::{Purchases, StandingOrder};
@@ -16,7 +18,8 @@ pub(super) use reviews::{Reviews, StandingReview};
 pub(super) use traits::Traits;
 
 use crate::domain::{
-    Alias, CustomerId, Event, EventId, Fact, Group, Identify, Order, Refund, Review, Timestamp, Told, Who,
+    Alias, Consent, ConsentSettings, CustomerId, Event, EventId, Fact, Group, Identify, Order, Purpose, Refund, Review,
+    Timestamp, Told, Who,
 };
 use crate::store::{Appended, rules};
 use std::collections::{HashMap, HashSet};
@@ -31,6 +34,9 @@ pub(super) struct Plan<'a> {
     pub purchases: Purchases<'a>,
     pub catalogue: Catalogue<'a>,
     pub accounts: HashMap<String, Account>,
+    pub consent: ConsentSettings,
+    /// Whether somebody was told to allow something else than before.
+    pub is_consent_new: bool,
     /// Ids of events and messages that were seen before this call.
     pub known_events: HashSet<String>,
     pub known_messages: HashSet<String>,
@@ -62,6 +68,7 @@ impl<'a> Plan<'a> {
             Fact::Order(order) => self.order(order, true),
             Fact::Refund(refund) => self.refund(refund, true),
             Fact::Item(item) => self.catalogue.append(item),
+            Fact::Consent(consent) => self.consent(consent),
         }
     }
 
@@ -81,10 +88,14 @@ impl<'a> Plan<'a> {
     }
 
     fn event(&mut self, event: &'a Event) -> Appended {
-        if !self.known_events.insert(event.id.as_str().to_owned()) {
+        if self.known_events.contains(event.id.as_str()) {
             // Before the customer is made: a repeated event changes nothing, whomever it names.
             return Appended::Duplicate;
         }
+        if !self.consent.allows(Purpose::Analytics, self.people.told_of(Purpose::Analytics, &event.who)) {
+            return Appended::Declined;
+        }
+        self.known_events.insert(event.id.as_str().to_owned());
         let customer = self.who(&event.who, event.time);
         self.people.gains(customer).n_events += 1;
         self.events.push((customer, event));
@@ -96,6 +107,14 @@ impl<'a> Plan<'a> {
             Some(Told::Review(review)) => drop(self.review(review, false)),
         }
         Appended::Accepted
+    }
+
+    fn consent(&mut self, told: &'a Consent) -> Appended {
+        let before = self.people.n_customers_more();
+        let customer = self.who(&told.who, told.time);
+        let is_new = self.people.consents(customer).tell(told);
+        self.is_consent_new |= is_new;
+        accepted_if(is_new || before != self.people.n_customers_more())
     }
 
     fn identify(&mut self, identify: &'a Identify) -> Appended {

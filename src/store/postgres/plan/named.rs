@@ -55,6 +55,7 @@ impl<'a> Named<'a> {
             Fact::Order(order) => self.order(order),
             Fact::Refund(refund) => self.refund(refund),
             Fact::Item(item) => self.items.push(item.id.as_str()),
+            Fact::Consent(consent) => self.who(&consent.who),
         }
     }
 

@@ -3,8 +3,8 @@
 //! With an id that is named, all ids are read that count for the same customer, and every tie between ids is within such a group;
 //! so whatever a call ties or takes apart lies here whole.
 
-use super::Traits;
-use crate::domain::{CustomerId, MergeReason};
+use super::{Consents, Traits};
+use crate::domain::{CustomerId, MergeReason, Purpose, Who};
 use crate::store::rules;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,6 +24,7 @@ pub(in super::super) struct Person {
     pub is_changed: bool,
     pub gain: Gain,
     pub traits: Traits,
+    pub consents: Consents,
     /// Those who count for this one, itself among them.
     members: Vec<usize>,
 }
@@ -115,6 +116,7 @@ impl People {
             is_changed: false,
             gain: Gain::default(),
             traits: Traits::default(),
+            consents: Consents::default(),
             members: vec![at],
         });
         self.by_id.insert(id.to_owned(), at);
@@ -196,6 +198,27 @@ impl People {
 
     pub fn traits(&mut self, at: usize) -> &mut Traits {
         &mut self.all[at].traits
+    }
+
+    pub fn consents(&mut self, at: usize) -> &mut Consents {
+        &mut self.all[at].consents
+    }
+
+    /// What was told of a purpose under all ids of a customer, and under an anonymous one that nobody has claimed yet: the fact's own
+    /// claim ties it.
+    pub fn told_of(&self, purpose: Purpose, who: &Who) -> Option<bool> {
+        let group = self.find(who.id.as_str()).map(|at| &self.all[self.all[at].root].members);
+        let also = who.also.as_ref().and_then(|also| self.find(also.as_str()));
+        let also = also.filter(|at| self.all[*at].owner.is_none() && self.all[*at].root == *at);
+        let told = group.into_iter().flatten().copied().chain(also);
+        let told = told.filter_map(|at| self.all[at].consents.of(purpose));
+        told.reduce(|one, other| if other.outweighs(one) { other } else { one }).map(|choice| choice.is_granted)
+    }
+
+    /// Whether ids were tied of which something was told.
+    pub fn ties_consents(&self) -> bool {
+        let told = |at: &usize| !self.all[*at].consents.is_empty();
+        self.merges.iter().any(|(at, root, _)| told(at) || self.all[*root].members.iter().any(told))
     }
 
     /// By their places.

@@ -1,0 +1,32 @@
+//! Whose words a fit may read: those of customers who allow profiling at its beginning. Who withdraws while it is at work is in the version,
+//! and look-ups tell nothing of them.
+
+use crate::domain::{ConsentSettings, CustomerId, Purpose, WorkspaceId};
+use crate::store::{Result, Store, StoreError};
+use std::collections::HashMap;
+
+/// What customers said of profiling.
+pub(super) struct Consenting {
+    settings: ConsentSettings,
+    told: HashMap<CustomerId, bool>,
+}
+
+impl Consenting {
+    pub async fn read(store: &dyn Store, workspace: &WorkspaceId) -> Result<Self> {
+        let settings = match store.setting(workspace, ConsentSettings::NAME).await? {
+            None => ConsentSettings::default(),
+            Some(value) => serde_json::from_value(value).map_err(|why| StoreError::Corrupt(why.to_string()))?,
+        };
+        let mut told = HashMap::new();
+        for one in store.all_choices(workspace).await? {
+            if let Some(is_granted) = one.choices.get(&Purpose::Profiling) {
+                told.extend(one.ids.into_iter().map(|id| (id, *is_granted)));
+            }
+        }
+        Ok(Self { settings, told })
+    }
+
+    pub fn allows(&self, customer: &CustomerId) -> bool {
+        self.settings.allows(Purpose::Profiling, self.told.get(customer).copied())
+    }
+}
