@@ -6,11 +6,11 @@ mod place;
 pub use crate::jobs::JobSettings;
 
 use crate::api::{self, Access, ApiState, Limits};
-use crate::domain::{JobKind, Timestamp, WorkspaceId};
+use crate::domain::{JobKind, Retention, Timestamp, WorkspaceId};
 use crate::embed::{ModelSettings, Models};
 use crate::ingest::{UnpackLimits, Vocabulary};
 use crate::intake::Intake;
-use crate::jobs::{EraseWork, FitWork, ImportWork, Jobs, Rejects, Work};
+use crate::jobs::{EraseWork, FitWork, ImportWork, JobAsk, Jobs, Rejects, RetentionRequest, RetentionWork, Work};
 use crate::segment::{Fitter, Snapshots};
 use crate::store::{PostgresStore, SqliteStore, Store, StoreError, StorePlace};
 use anyhow::Context;
@@ -112,13 +112,25 @@ impl App {
             rejects: Arc::clone(&rejects),
             vocabulary: Arc::clone(&settings.vocabulary),
         };
+        let retention = RetentionWork {
+            store: Arc::clone(&store),
+            snapshots: Arc::clone(&snapshots),
+            forget_texts: {
+                let models = Arc::clone(&models);
+                Arc::new(move |texts| models.purge_texts(texts))
+            },
+        };
         let works: Vec<(JobKind, Arc<dyn Work>)> = vec![
             (JobKind::Import, Arc::new(import)),
             (JobKind::Fit, Arc::new(FitWork(fitter))),
+            (JobKind::Retention, Arc::new(retention)),
             (JobKind::Erase, Arc::new(EraseWork { store: Arc::clone(&store), rejects: Arc::clone(&rejects) })),
         ];
         let jobs =
             Arc::new(Jobs::start(Arc::clone(&store), works, JobSettings { place: Some(place), ..settings.jobs }));
+        if settings.resume_jobs {
+            keep_expiring(&store, &jobs);
+        }
         remove_orphans(&*store, &uploads_dir, is_shared).await?;
         if settings.resume_jobs {
             let n = jobs.resume().await?;
@@ -186,6 +198,37 @@ fn keep_sweeping(rejects: &Arc<Rejects>) {
             rejects.sweep(SystemTime::now());
         }
     });
+}
+
+/// Once a day and workspace, whichever process comes to it first: the day is the job's idempotency key.
+fn keep_expiring(store: &Arc<dyn Store>, jobs: &Arc<Jobs>) {
+    let (store, jobs) = (Arc::downgrade(store), Arc::downgrade(jobs));
+    tokio::spawn(async move {
+        let mut hours = tokio::time::interval(Duration::from_secs(60 * 60));
+        loop {
+            hours.tick().await;
+            let (Some(store), Some(jobs)) = (store.upgrade(), jobs.upgrade()) else { return };
+            if let Err(error) = expire(&*store, &jobs).await {
+                tracing::warn!(%error, "facts that are too old cannot be removed at the moment");
+            }
+        }
+    });
+}
+
+async fn expire(store: &dyn Store, jobs: &Jobs) -> Result<(), StoreError> {
+    for workspace in store.workspaces().await? {
+        let Some(value) = store.setting(&workspace.id, Retention::NAME).await? else { continue };
+        let retention: Retention = serde_json::from_value(value).map_err(|why| StoreError::Corrupt(why.to_string()))?;
+        if retention.keeps_all() {
+            continue;
+        }
+        let request = serde_json::to_value(RetentionRequest { retention, dry_run: false });
+        let request = request.map_err(|why| StoreError::Corrupt(why.to_string()))?;
+        let mut ask = JobAsk::new(JobKind::Retention, request);
+        ask.idempotency_key = Some(format!("retention {}", Timestamp::now().strftime("%Y-%m-%d")));
+        jobs.submit(&workspace.id, ask).await?;
+    }
+    Ok(())
 }
 
 /// An upload that others may still be receiving is left alone for this long after its last byte.

@@ -44,6 +44,7 @@ pub async fn keep(state: &ApiState, workspace: &WorkspaceId, parsed: Parsed) -> 
             Appended::Duplicate => taken.duplicate += 1,
             Appended::Suppressed => taken.suppressed += 1,
             Appended::Declined => taken.declined += 1,
+            Appended::Expired => taken.expired += 1,
         }
     }
     metrics::counter!("clientele_facts_accepted_total").increment(taken.accepted);

@@ -18,6 +18,7 @@ mod layers;
 mod privacy;
 mod problem;
 mod redaction;
+mod retention;
 mod reviews;
 mod segmentations;
 pub mod server;
@@ -120,6 +121,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(privacy::lift_suppression))
         .routes(routes!(consent::get_consent, consent::put_consent))
         .routes(routes!(consent::get_settings, consent::put_settings))
+        .routes(routes!(retention::get_retention, retention::put_retention))
+        .routes(routes!(retention::run))
         .routes(routes!(redaction::get_policy, redaction::put_policy))
         .routes(routes!(customers::get_customer_segments))
         .routes(routes!(activity::list_events))

@@ -83,7 +83,7 @@ impl Follower {
     }
 
     async fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let (mut erased, mut consents) = (Erased::new(), HashSet::new());
+        let (mut erased, mut consents, mut expired) = (Erased::new(), HashSet::new(), HashSet::new());
         for Change { workspace, what, .. } in changes {
             match what {
                 Changed::Erased(id_sha256) => {
@@ -95,12 +95,19 @@ impl Follower {
                     consents.insert(workspace);
                 }
                 Changed::Consent => drop(consents.insert(workspace)),
+                Changed::Expired => drop(expired.insert(workspace)),
                 Changed::Keys => self.access.refresh(),
             }
         }
         // Once a workspace, however many customers said something.
         for workspace in consents {
             self.intake.reload_consents(workspace).await?;
+        }
+        for workspace in &expired {
+            self.snapshots.reload(&*self.store, workspace).await?;
+        }
+        if !expired.is_empty() {
+            self.models.clear_cache();
         }
         if erased.is_empty() {
             return Ok(());

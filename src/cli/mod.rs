@@ -16,6 +16,7 @@ mod memory;
 mod models;
 mod plant;
 mod progress;
+mod retention;
 mod serve;
 mod store;
 
@@ -60,6 +61,7 @@ enum Command {
     Models(models::ModelsArgs),
     Keys(keys::KeysArgs),
     Store(store::StoreArgs),
+    Retention(retention::RetentionArgs),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -167,6 +169,7 @@ pub fn run() -> ExitCode {
         Command::Models(args) => models::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Store(args) => store::run(&args),
+        Command::Retention(args) => retention::run(&args),
         Command::Openapi => print_openapi(),
     };
     match result {

@@ -12,6 +12,8 @@ pub enum JobKind {
     Fit,
     /// What is left to do after a customer was erased.
     Erase,
+    /// Facts that have been kept for long enough are removed.
+    Retention,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

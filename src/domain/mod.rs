@@ -12,6 +12,7 @@ mod job;
 mod key;
 mod money;
 mod order;
+mod retention;
 mod segmentation;
 
 pub use activity::{Activity, ActivityKind};
@@ -28,6 +29,7 @@ pub use job::{Job, JobKind, JobLease, JobNeeds, JobState, Progress};
 pub use key::{Key, Scope, Scopes};
 pub use money::{Currency, Money};
 pub use order::{Item, ItemKind, Order, OrderLine, Refund};
+pub use retention::{FactKind, Retention};
 pub use segmentation::{
     Candidate, Definition, Intervals, KChoice, Keyword, Membership, MoveReason, Quality, Segment, Segmentation,
     TypicalReview, UNSTABLE_BELOW, Version, VersionState,

@@ -61,6 +61,9 @@ pub struct ImportReport {
     /// Events of customers who do not allow analytics: not kept.
     #[serde(default)]
     pub declined: u64,
+    /// Facts older than their kind is kept, and those that were removed for their age before.
+    #[serde(default)]
+    pub expired: u64,
     pub rejected: u64,
     pub rejected_by_code: BTreeMap<String, u64>,
     /// The first 100 rejected rows.
@@ -240,6 +243,7 @@ impl ImportWork {
                 Appended::Duplicate => report.duplicate += 1,
                 Appended::Suppressed => report.suppressed += 1,
                 Appended::Declined => report.declined += 1,
+                Appended::Expired => report.expired += 1,
             }
         }
         Ok(())

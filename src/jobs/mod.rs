@@ -7,6 +7,7 @@ mod erase;
 mod fit;
 mod import;
 mod rejects;
+mod retention;
 mod uploads;
 mod worker;
 
@@ -16,6 +17,7 @@ pub use erase::{EraseRequest, EraseWork};
 pub use fit::{FitRequest, FitWork};
 pub use import::{ImportReport, ImportRequest, ImportWork};
 pub use rejects::Rejects;
+pub use retention::{ForgetTexts, RetentionRequest, RetentionWork};
 
 use crate::domain::{Job, JobId, JobKind, JobLease, JobNeeds, JobState, Progress, Timestamp, WorkspaceId};
 use crate::store::{Result, Store, StoreError};

@@ -120,6 +120,18 @@ impl Snapshots {
         Ok(n_newer)
     }
 
+    /// Reads the live versions of a workspace again: something that they quote is gone.
+    ///
+    /// # Errors
+    /// The store's own; what was read before it is here then.
+    pub async fn reload(&self, store: &dyn Store, workspace: &WorkspaceId) -> Result<()> {
+        for live in self.all(workspace) {
+            let (name, number) = (&live.version.segmentation, live.version.number);
+            self.install(workspace, read_version(store, workspace, name, number).await?);
+        }
+        Ok(())
+    }
+
     /// The same for one segmentation.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod older;
 pub(crate) mod purchases;
+pub(crate) mod retention;
 pub(crate) mod samples;
 pub(crate) mod segmentations;
 pub(crate) mod traits;
@@ -119,6 +120,11 @@ macro_rules! contract_suite {
                 the_later_word_on_an_order_stands_whatever_the_order_of_arrival,
                 the_same_order_again_is_a_duplicate_and_an_updated_one_replaces,
                 what_an_event_tells_is_kept_with_it_or_not_at_all,
+            },
+            retention::{
+                facts_older_than_they_are_kept_are_refused,
+                nobody_but_the_jobs_holder_removes_for_age,
+                what_is_removed_for_its_age_goes_whole_and_never_comes_back,
             },
             segmentations::{
                 editing_a_segmentation_keeps_its_birth_and_its_live_version,

@@ -9,6 +9,7 @@ mod contract;
 mod dump;
 mod place;
 mod postgres;
+mod retention;
 mod rules;
 mod sqlite;
 mod verify;
@@ -17,6 +18,7 @@ pub use consent::{ConsentStore, IdChoices};
 pub use dump::{CopiedTable, CopiedWorkspace, CopyOrder, CopyProgress, TableSum, copy};
 pub use place::StorePlace;
 pub use postgres::{PostgresStore, PostgresUrl};
+pub use retention::{Expired, RetentionStore};
 pub use rules::{ERASED_IDS, REMOVED, erased_id};
 pub use sqlite::{BackedUp, BackupProgress, SqliteStore, backup, restore};
 pub use verify::{Checked, Verified, verify};
@@ -83,6 +85,8 @@ pub enum Appended {
     Suppressed,
     /// It is an event of somebody who does not allow analytics; nothing of it was kept.
     Declined,
+    /// It is older than facts of its kind are kept, or had been removed for its age; nothing of it was kept.
+    Expired,
 }
 
 /// A job's new checkpoint, written in the same transaction as the work it covers.
@@ -231,6 +235,8 @@ pub enum Changed {
     Keys,
     /// What some customer allows is another now.
     Consent,
+    /// Facts were removed for their age.
+    Expired,
 }
 
 /// A page of members: those after a customer (in byte order of their ids), in one segment or in all.
@@ -251,7 +257,7 @@ pub struct MembersQuery<'a> {
 ///   that did not change while something is.
 /// - Writing into a workspace that does not exist is `Missing("workspace")`.
 #[async_trait]
-pub trait Store: ConsentStore + Send + Sync {
+pub trait Store: ConsentStore + RetentionStore + Send + Sync {
     /// Answers when a trivial read works.
     async fn ping(&self) -> Result<()>;
 
@@ -298,6 +304,9 @@ pub trait Store: ConsentStore + Send + Sync {
     ///   A word that something outweighs, or that stands already → `Duplicate`. Each word that changed a choice is in the log.
     /// - An event of a customer who does not allow analytics, by all that was told under all their ids before it, is `Declined` unless it
     ///   is a `Duplicate`; where nothing was told, the workspace's settings say ([`ConsentSettings`](crate::domain::ConsentSettings)).
+    /// - A fact of a kind that has a time is `Expired` when it is older, at `now`, than the workspace keeps that kind
+    ///   ([`Retention`](crate::domain::Retention)), or when one with its id was removed for its age, whatever time it has now. One that is
+    ///   there already is `Duplicate` all the same. What an event tells beside is left out where it has expired by itself.
     /// - Ids that were tied count for one customer, under one of those ids, in whatever order the facts arrive: an anonymous id
     ///   belongs to the known id that was named beside it at the earliest `time` (ties: the least id); an alias ties two ids
     ///   for good; the customer's id is the one among them that was neither claimed nor aliased to another, the least of several.

@@ -18,6 +18,7 @@ mod program;
 mod queue;
 mod redaction;
 mod replicas;
+mod retention;
 mod server;
 mod shapes;
 mod story;

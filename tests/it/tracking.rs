@@ -44,7 +44,7 @@ async fn each_call_has_its_route() {
         let path = format!("/v1/{path}");
         for (accepted, duplicate) in [(1, 0), (0, 1)] {
             let answer = service.post(&path, call.clone()).await;
-            let expected = json!({"success": true, "accepted": accepted, "duplicate": duplicate, "suppressed": 0, "declined": 0, "rejected": []});
+            let expected = json!({"success": true, "accepted": accepted, "duplicate": duplicate, "suppressed": 0, "declined": 0, "expired": 0, "rejected": []});
             assert_eq!((answer.status, answer.json()), (StatusCode::OK, expected), "{path}");
         }
     }

@@ -240,5 +240,70 @@ class Consent(Job):
         return findings
 
 
-KINDS = [Import, Erase, Fit, Consent]
+class Retention(Job):
+    """What has been kept for long enough goes whole and stays away; what is younger stays."""
+
+    n_old, n_young, days, seconds = 1_500, 20, 3_650, 1.0
+
+    def __init__(self, soak, number):
+        super().__init__(soak, number)
+        self.customer = f"retention-{number}"
+        soak.imported[self.customer] = self
+        self.old = [self.call(f"old-{i}", "2001-01-01T00:00:00Z") for i in range(self.n_old)]
+        self.young = [self.call(f"young-{i}", "2026-01-01T00:00:00Z") for i in range(self.n_young)]
+
+    def call(self, id, time):
+        call = {"type": "track", "event": "Lesson Watched", "timestamp": time, "properties": {"words": self.chance.choice("abc")}}
+        return call | {"messageId": f"{self.customer}-{id}", "userId": self.customer}
+
+    def begin(self, client):
+        """Each of its steps may be done again."""
+        self.keep(client, None)
+        self.send(client, [*self.old, *self.young], ("accepted", "duplicate", "expired"))
+        self.keep(client, self.days)
+        self.ask(client)
+
+    def keep(self, client, days):
+        answer = client.call("PUT", "/v1/retention", {"events": days})
+        if answer.status != 200:
+            raise AssertionError(f"a retention was answered {answer.status} {answer.body}")
+
+    def send(self, client, calls, kinds):
+        answer = client.call("POST", "/v1/batch", {"batch": calls})
+        if answer.status != 200 or sum(answer.body[kind] for kind in kinds) != len(calls):
+            raise AssertionError(f"{len(calls)} events were answered {answer.status} {answer.body}")
+
+    def ask(self, client):
+        answer = client.call("POST", "/v1/retention:run", {}, {"idempotency-key": self.customer})
+        if answer.status != 202:
+            raise AssertionError(f"the retention was answered {answer.status} {answer.body}")
+        self.id = answer.body["id"]
+
+    def end(self, client):
+        findings, before = [], self.id
+        if before is None:
+            self.begin(client)
+        self.ask(client)
+        if before not in (None, self.id):
+            findings.append(Finding("job", f"the retention {before} is another with the same key: {self.id}"))
+        # The daily one may have come before.
+        result = self.result(client, findings)
+        if result and result["removed"]["events"] > self.n_old:
+            findings.append(Finding("job", f"{self.n_old} events are old, and {result} were removed"))
+        return findings + self.check(client)
+
+    def check(self, client):
+        events = [event["message_id"] for event in client.get(f"/v1/customers/{self.customer}/export")["events"]]
+        young = [call["messageId"] for call in self.young]
+        if sorted(events) != sorted(young):
+            return [Finding("phantom", f"{self.customer} has {len(events)} events, and {len(young)} are young enough")]
+        try:
+            self.send(client, self.old, ("expired",))
+            self.send(client, self.young, ("duplicate",))
+        except AssertionError as error:
+            return [Finding("phantom", f"{self.customer} came back: {error}")]
+        return []
+
+
+KINDS = [Import, Erase, Fit, Consent, Retention]
 

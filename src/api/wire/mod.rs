@@ -46,6 +46,8 @@ pub struct Taken {
     pub suppressed: u64,
     /// Events of customers who do not allow analytics: not kept.
     pub declined: u64,
+    /// Facts older than their kind is kept, and those that were removed for their age before: not kept.
+    pub expired: u64,
     pub rejected: Vec<RejectedItem>,
 }
 

@@ -24,7 +24,7 @@ pub struct JobErrorBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobBody {
     pub id: String,
-    /// `import`, `fit` or `erase`.
+    /// `import`, `fit`, `erase` or `retention`.
     #[schema(value_type = String)]
     pub kind: domain::JobKind,
     /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.

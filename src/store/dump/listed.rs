@@ -152,6 +152,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
         key: &["id_sha256"],
         columns: &[of("id_sha256", Bytes), int("time")],
     },
+    Table { name: "tombstone", belongs: Belongs::Directly, key: &["id_sha256"], columns: &[of("id_sha256", Bytes)] },
     Table {
         name: "customer",
         belongs: Belongs::Directly,

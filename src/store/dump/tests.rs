@@ -6,9 +6,9 @@ use super::row::{Cell, Row};
 use super::side::{Found, Side};
 use super::sql::Dialect;
 use super::{CopyOrder, asked, copy};
-use crate::domain::{Fact, ItemId, JobKind, JobNeeds, JobState, Order, OrderId, WorkspaceId};
+use crate::domain::{Fact, FactKind, ItemId, JobKind, JobNeeds, JobState, Order, OrderId, WorkspaceId};
 use crate::store::contract::samples::*;
-use crate::store::{Appended, Claim, PostgresStore, Result, SqliteStore, Store, StoreError, StorePlace};
+use crate::store::{Appended, Checkpoint, Claim, PostgresStore, Result, SqliteStore, Store, StoreError, StorePlace};
 use async_trait::async_trait;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -128,6 +128,7 @@ async fn filled(place: &StorePlace) -> (WorkspaceId, WorkspaceId) {
     }));
     store.append(&a, &facts, None, at(1)).await.unwrap();
     store.erase_customer(&a, &customer_id("c39"), &erasing(2)).await.unwrap();
+    remove_one_for_its_age(&*store, &a).await;
     let at_work = Job { needs: JobNeeds { place: None, subject: Some("needs".into()) }, kind: JobKind::Fit, ..job(7) };
     store.create_job(&a, &at_work).await.unwrap();
     let claim =
@@ -138,6 +139,21 @@ async fn filled(place: &StorePlace) -> (WorkspaceId, WorkspaceId) {
 }
 
 use crate::domain::Job;
+
+/// The newest event; its hash stays.
+async fn remove_one_for_its_age(store: &dyn Store, workspace: &WorkspaceId) {
+    store.create_job(workspace, &Job { kind: JobKind::Retention, ..job(8) }).await.unwrap();
+    let kinds = [JobKind::Retention];
+    let claim = Claim { holder: Uuid::from_u128(1), kinds: &kinds, place: None, lasts: Duration::from_secs(3_600) };
+    let (_, job) = store.claim_job(&claim).await.unwrap().unwrap();
+    let progress = job.progress.clone();
+    let checkpoint = Checkpoint { job: job.id, token: job.lease.token, progress, checkpoint: json!({}) };
+    let old = store.expired(workspace, FactKind::Events, at(2), 0, 9_999).await.unwrap();
+    let gone = store.remove_expired(workspace, FactKind::Events, &old[old.len() - 1..], &checkpoint).await.unwrap();
+    assert_eq!(gone.n, 1);
+    let ended = Job { state: JobState::Succeeded, finished_at: Some(at(6)), ..job };
+    store.update_job(workspace, &ended).await.unwrap();
+}
 
 /// So that nothing waits for a file.
 async fn finish_imports(store: &dyn Store, workspaces: &[&WorkspaceId]) {
@@ -266,10 +282,10 @@ impl Spoilt {
             .rfind(|(at, cell)| is_free(at) && !matches!(cell, Cell::Null) && table.columns[*at].kind != Kind::Uuid)
         else {
             rows.last_mut().into_iter().for_each(|row| {
-                row.iter_mut().for_each(|cell| {
-                    if let Cell::Text(text) = cell {
-                        text.push('x');
-                    }
+                row.iter_mut().for_each(|cell| match cell {
+                    Cell::Text(text) => text.push('x'),
+                    Cell::Bytes(bytes) => bytes.iter_mut().for_each(|byte| *byte ^= 1),
+                    _ => {}
                 })
             });
             return;

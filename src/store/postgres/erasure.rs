@@ -63,7 +63,8 @@ impl Erasing<'_> {
         let removed = Removed {
             ids: self.customers.len() as u64,
             reviews: texts.len() as u64,
-            typical_reviews: self.remove_typical_reviews(ids).await?,
+            typical_reviews: remove_typical(self.db, self.workspace, |quoted| ids.contains(&quoted.customer_id))
+                .await?,
             events: self.delete("DELETE FROM event WHERE customer_id = ANY ($1)").await?,
             orders: self.delete("DELETE FROM purchase WHERE customer_id = ANY ($1)").await?,
             refunds: self.delete("DELETE FROM refund WHERE customer_id = ANY ($1)").await?,
@@ -99,25 +100,29 @@ impl Erasing<'_> {
         vectors::delete(self.db, self.workspace, &seqs).await?;
         gone.iter().map(|row| Ok(get::<Words<'static>>(row, 1)?.owned())).collect()
     }
+}
 
-    /// Published versions quote typical reviews of their segments.
-    async fn remove_typical_reviews(&self, ids: &[CustomerId]) -> Result<u64> {
-        let select = "SELECT version_id, position, typical_reviews FROM segment
-             JOIN version ON version.id = version_id JOIN segmentation ON segmentation.id = segmentation_id
-             WHERE workspace_id = $1";
-        let mut n_removed = 0;
-        for row in &rows(self.db, select, &[&self.workspace]).await? {
-            let (version, position): (i64, i64) = (get(row, 0)?, get(row, 1)?);
-            let Json(quoted) = get::<Json<Vec<TypicalReview>>>(row, 2)?;
-            let kept: Vec<_> = quoted.iter().filter(|review| !ids.contains(&review.customer_id)).collect();
-            if kept.len() < quoted.len() {
-                n_removed += (quoted.len() - kept.len()) as u64;
-                let update = "UPDATE segment SET typical_reviews = $3 WHERE version_id = $1 AND position = $2";
-                execute(self.db, update, &[&version, &position, &Json(kept)]).await?;
-            }
+/// Published versions quote typical reviews of their segments; removes those of which this holds.
+pub(super) async fn remove_typical(
+    db: &Transaction<'_>,
+    workspace: i64,
+    is_gone: impl Fn(&TypicalReview) -> bool,
+) -> Result<u64> {
+    let select = "SELECT version_id, position, typical_reviews FROM segment
+         JOIN version ON version.id = version_id JOIN segmentation ON segmentation.id = segmentation_id
+         WHERE workspace_id = $1";
+    let mut n_removed = 0;
+    for row in &rows(db, select, &[&workspace]).await? {
+        let (version, position): (i64, i64) = (get(row, 0)?, get(row, 1)?);
+        let Json(quoted) = get::<Json<Vec<TypicalReview>>>(row, 2)?;
+        let kept: Vec<_> = quoted.iter().filter(|review| !is_gone(review)).collect();
+        if kept.len() < quoted.len() {
+            n_removed += (quoted.len() - kept.len()) as u64;
+            let update = "UPDATE segment SET typical_reviews = $3 WHERE version_id = $1 AND position = $2";
+            execute(db, update, &[&version, &position, &Json(kept)]).await?;
         }
-        Ok(n_removed)
     }
+    Ok(n_removed)
 }
 
 pub(super) async fn lift(db: &Transaction<'_>, workspace: &WorkspaceId, id: &CustomerId) -> Result<bool> {

@@ -18,7 +18,7 @@ pub(super) async fn append(
     if let Some(checkpoint) = checkpoint {
         jobs::checkpoint(db, row, checkpoint).await?;
     }
-    let mut plan = Plan::default();
+    let mut plan = Plan { now, ..Plan::default() };
     standing::read(db, standing::Asked { workspace, row, named: &Named::by(facts) }, &mut plan).await?;
     let appended = facts.iter().map(|fact| plan.append(fact)).collect();
     writing::write(writing::Place { db, workspace: row, now }, &plan).await?;

@@ -31,6 +31,7 @@ mod members;
 mod opening;
 mod orders;
 mod plan;
+mod retention;
 mod reviews;
 mod schema;
 mod segmentations;
@@ -51,12 +52,13 @@ pub(super) use side::PostgresSide;
 pub use url::PostgresUrl;
 
 use super::{
-    Account, Appended, Change, Checkpoint, Claim, ConsentStore, Counts, Erased, IdChoices, Lease, MembersQuery,
-    Publication, Result, ReviewVector, Store, StoreError, StoredEvent, StoredOrder, StoredRefund, StoredReview,
+    Account, Appended, Change, Checkpoint, Claim, ConsentStore, Counts, Erased, Expired, IdChoices, Lease,
+    MembersQuery, Publication, Result, RetentionStore, ReviewVector, Store, StoreError, StoredEvent, StoredOrder,
+    StoredRefund, StoredReview,
 };
 use crate::domain::{
-    Customer, CustomerConsent, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge,
-    Progress, Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
+    Customer, CustomerConsent, CustomerId, Fact, FactKind, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership,
+    Merge, Progress, Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use connections::{Connections, Limits};
@@ -160,6 +162,34 @@ impl ConsentStore for PostgresStore {
 
     async fn all_choices(&self, workspace: &WorkspaceId) -> Result<Vec<IdChoices>> {
         read!(self, db => consent::of_everybody(db, workspace))
+    }
+}
+
+#[async_trait]
+impl RetentionStore for PostgresStore {
+    async fn count_expired(&self, workspace: &WorkspaceId, kind: FactKind, before: Timestamp) -> Result<u64> {
+        read!(self, db => retention::count(db, workspace, kind, before))
+    }
+
+    async fn expired(
+        &self,
+        workspace: &WorkspaceId,
+        kind: FactKind,
+        before: Timestamp,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<i64>> {
+        read!(self, db => retention::page(db, workspace, (kind, before), after, limit))
+    }
+
+    async fn remove_expired(
+        &self,
+        workspace: &WorkspaceId,
+        kind: FactKind,
+        seqs: &[i64],
+        checkpoint: &Checkpoint,
+    ) -> Result<Expired> {
+        write!(self, db => retention::remove(db, workspace, kind, seqs, checkpoint))
     }
 }
 

@@ -86,6 +86,7 @@ pub(super) async fn read(db: &Transaction<'_>, asked: Asked<'_>, plan: &mut Plan
         plan.people.traits(customer).stands(name, get(row, 2)?, get(row, 3)?);
     }
     plan.erased = erased;
+    super::retention::read_standing(db, (row, asked.workspace), named, plan).await?;
     super::consent::read_standing(db, row, &customers, plan).await?;
     items::read_standing(db, row, &named.items, &mut plan.catalogue).await?;
     accounts::read_standing(db, row, (&named.groups, &customers), plan).await

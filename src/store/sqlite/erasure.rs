@@ -54,7 +54,7 @@ impl Erasing<'_> {
     fn remove(&self, ids: &[CustomerId]) -> Result<Removed> {
         let mut removed = Removed { ids: self.rows.len() as u64, ..Removed::default() };
         removed.reviews = self.remove_reviews()?;
-        removed.typical_reviews = self.remove_typical_reviews(ids)?;
+        removed.typical_reviews = remove_typical(self.db, self.workspace, |quoted| ids.contains(&quoted.customer_id))?;
         removed.events = self.delete("DELETE FROM event WHERE customer_id = ?1")?;
         removed.orders = self.delete("DELETE FROM purchase WHERE customer_id = ?1")?;
         removed.refunds = self.delete("DELETE FROM refund WHERE customer_id = ?1")?;
@@ -106,32 +106,31 @@ impl Erasing<'_> {
         }
         Ok(n_removed)
     }
+}
 
-    /// Published versions quote typical reviews of their segments.
-    fn remove_typical_reviews(&self, ids: &[CustomerId]) -> Result<u64> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT version_id, position, typical_reviews FROM segment
-             JOIN version ON version.id = version_id JOIN segmentation ON segmentation.id = segmentation_id
-             WHERE workspace_id = ?1",
-        )?;
-        let quoting = statement
-            .query_map([self.workspace], |row| {
-                let Json(quoted) = row.get(2)?;
-                Ok((row.get(0)?, row.get(1)?, quoted))
-            })?
-            .collect::<rusqlite::Result<Vec<(i64, i64, Vec<TypicalReview>)>>>()?;
-        let mut n_removed = 0;
-        for (version, position, quoted) in quoting {
-            let kept: Vec<_> = quoted.iter().filter(|review| !ids.contains(&review.customer_id)).collect();
-            if kept.len() < quoted.len() {
-                n_removed += (quoted.len() - kept.len()) as u64;
-                self.db
-                    .prepare_cached("UPDATE segment SET typical_reviews = ?3 WHERE version_id = ?1 AND position = ?2")?
-                    .execute(params![version, position, Json(kept)])?;
-            }
+/// Published versions quote typical reviews of their segments; removes those of which this holds.
+pub(super) fn remove_typical(db: &Connection, workspace: i64, is_gone: impl Fn(&TypicalReview) -> bool) -> Result<u64> {
+    let mut statement = db.prepare_cached(
+        "SELECT version_id, position, typical_reviews FROM segment
+         JOIN version ON version.id = version_id JOIN segmentation ON segmentation.id = segmentation_id
+         WHERE workspace_id = ?1",
+    )?;
+    let quoting = statement
+        .query_map([workspace], |row| {
+            let Json(quoted) = row.get(2)?;
+            Ok((row.get(0)?, row.get(1)?, quoted))
+        })?
+        .collect::<rusqlite::Result<Vec<(i64, i64, Vec<TypicalReview>)>>>()?;
+    let mut n_removed = 0;
+    for (version, position, quoted) in quoting {
+        let kept: Vec<_> = quoted.iter().filter(|review| !is_gone(review)).collect();
+        if kept.len() < quoted.len() {
+            n_removed += (quoted.len() - kept.len()) as u64;
+            db.prepare_cached("UPDATE segment SET typical_reviews = ?3 WHERE version_id = ?1 AND position = ?2")?
+                .execute(params![version, position, Json(kept)])?;
         }
-        Ok(n_removed)
     }
+    Ok(n_removed)
 }
 
 fn suppress(db: &Connection, row: i64, workspace: &WorkspaceId, id: &CustomerId, now: Timestamp) -> Result<()> {

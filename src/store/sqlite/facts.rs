@@ -2,10 +2,12 @@
 
 use super::columns::Moment;
 use super::erasure::Suppressed;
-use super::{accounts, changes, consent, customers, events, identity, items, jobs, orders, reviews, workspaces};
+use super::{
+    accounts, changes, consent, customers, events, identity, items, jobs, orders, retention, reviews, workspaces,
+};
 use crate::domain::{
-    Alias, Consent, CustomerId, Event, EventId, Fact, Group, Identify, Order, Refund, Review, Timestamp, Told, Who,
-    WorkspaceId,
+    Alias, Consent, CustomerId, Event, EventId, Fact, FactKind, Group, Identify, Order, Refund, Review, Timestamp,
+    Told, Who, WorkspaceId,
 };
 use crate::store::{Appended, Changed, Checkpoint, Result, rules};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -29,6 +31,7 @@ pub(super) fn append(
         suppressed: Suppressed::of(db, row)?,
         consents: consent::Rules::of(db, row, workspace)?,
         is_consent_new: false,
+        retention: retention::Rules::of(db, row, workspace, now)?,
         now,
         ids: HashMap::new(),
         gains: BTreeMap::new(),
@@ -53,6 +56,7 @@ struct Appending<'a> {
     consents: consent::Rules,
     /// Whether somebody allows something else than before.
     is_consent_new: bool,
+    retention: retention::Rules,
     now: Timestamp,
     /// The ids met so far.
     ids: HashMap<CustomerId, Id>,
@@ -112,6 +116,9 @@ impl Appending<'_> {
     }
 
     fn review(&mut self, review: &Review, is_known: bool) -> Result<Appended> {
+        if self.is_expired((FactKind::Reviews, review.id.as_str(), review.time))? {
+            return Ok(Appended::Expired);
+        }
         let customer = self.customer(&review.customer, is_known)?;
         let standing = reviews::find(self.db, self.workspace, customer, review)?;
         let appended = match &standing {
@@ -143,6 +150,9 @@ impl Appending<'_> {
         if events::is_there(self.db, self.workspace, event)? {
             // Before the customer is made: a repeated event changes nothing, whomever it names.
             return Ok(Appended::Duplicate);
+        }
+        if self.is_expired((FactKind::Events, event.id.as_str(), event.time))? {
+            return Ok(Appended::Expired);
         }
         if !self.consents.allow_events(self.db, self.workspace, &event.who)? {
             return Ok(Appended::Declined);
@@ -180,6 +190,9 @@ impl Appending<'_> {
     }
 
     fn order(&mut self, order: &Order, is_known: bool) -> Result<Appended> {
+        if self.is_expired((FactKind::Orders, order.id.as_str(), order.time))? {
+            return Ok(Appended::Expired);
+        }
         let customer = self.customer(&order.customer, is_known)?;
         let kept = orders::append(self.db, self.workspace, customer, order)?;
         if let Some(before) = kept.taken_from {
@@ -192,8 +205,16 @@ impl Appending<'_> {
     }
 
     fn refund(&mut self, refund: &Refund, is_known: bool) -> Result<Appended> {
+        if self.is_expired((FactKind::Refunds, &refund.id, refund.time))? {
+            return Ok(Appended::Expired);
+        }
         let customer = self.customer(&refund.customer, is_known)?;
         orders::append_refund(self.db, self.workspace, customer, refund)
+    }
+
+    /// Whether a fact that is not there is too old to be kept.
+    fn is_expired(&self, fact: (FactKind, &str, Timestamp)) -> Result<bool> {
+        self.retention.refuse(self.db, (self.workspace, self.slug), fact)
     }
 
     /// The row of the id a fact is kept under, tied to the anonymous one that was named beside it.

@@ -21,6 +21,7 @@ mod older;
 mod opening;
 mod orders;
 mod readers;
+mod retention;
 mod reviews;
 mod schema;
 mod segmentations;

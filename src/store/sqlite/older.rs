@@ -8,8 +8,15 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// What each migration let a program write for the first time; nothing where it changed no row's meaning.
-const BROUGHT: [&[Part]; MIGRATIONS.len()] =
-    [&[Part::First], &[Part::Identity], &[Part::Suppression], &[Part::Settings], &[Part::Leases], &[Part::Consent]];
+const BROUGHT: [&[Part]; MIGRATIONS.len()] = [
+    &[Part::First],
+    &[Part::Identity],
+    &[Part::Suppression],
+    &[Part::Settings],
+    &[Part::Leases],
+    &[Part::Consent],
+    &[],
+];
 
 fn parts(version: usize) -> Vec<Part> {
     BROUGHT[..version].concat()

@@ -18,8 +18,8 @@ pub(super) use reviews::{Reviews, StandingReview};
 pub(super) use traits::Traits;
 
 use crate::domain::{
-    Alias, Consent, ConsentSettings, CustomerId, Event, EventId, Fact, Group, Identify, Order, Purpose, Refund, Review,
-    Timestamp, Told, Who,
+    Alias, Consent, ConsentSettings, CustomerId, Event, EventId, Fact, FactKind, Group, Identify, Order, Purpose,
+    Refund, Retention, Review, Timestamp, Told, Who,
 };
 use crate::store::{Appended, rules};
 use std::collections::{HashMap, HashSet};
@@ -37,6 +37,11 @@ pub(super) struct Plan<'a> {
     pub consent: ConsentSettings,
     /// Whether somebody was told to allow something else than before.
     pub is_consent_new: bool,
+    pub retention: Retention,
+    /// Those among the named facts that were removed for their age.
+    pub removed: HashSet<(FactKind, String)>,
+    /// When the call came.
+    pub now: Timestamp,
     /// Ids of events and messages that were seen before this call.
     pub known_events: HashSet<String>,
     pub known_messages: HashSet<String>,
@@ -73,16 +78,26 @@ impl<'a> Plan<'a> {
     }
 
     fn review(&mut self, review: &'a Review, is_known: bool) -> Appended {
+        if self.is_expired(FactKind::Reviews, review.id.as_str(), review.time) && !self.reviews.has(&review.id) {
+            return Appended::Expired;
+        }
         let customer = self.people.named(&review.customer, is_known);
         self.reviews.append(customer, review, &mut self.people)
     }
 
     fn order(&mut self, order: &'a Order, is_known: bool) -> Appended {
+        if self.is_expired(FactKind::Orders, order.id.as_str(), order.time) && !self.purchases.has(&order.id) {
+            return Appended::Expired;
+        }
         let customer = self.people.named(&order.customer, is_known);
         self.purchases.order(customer, order, &mut self.people)
     }
 
     fn refund(&mut self, refund: &'a Refund, is_known: bool) -> Appended {
+        let is_there = self.purchases.known_refunds.contains(&refund.id);
+        if self.is_expired(FactKind::Refunds, &refund.id, refund.time) && !is_there {
+            return Appended::Expired;
+        }
         let customer = self.people.named(&refund.customer, is_known);
         self.purchases.refund(customer, refund)
     }
@@ -91,6 +106,9 @@ impl<'a> Plan<'a> {
         if self.known_events.contains(event.id.as_str()) {
             // Before the customer is made: a repeated event changes nothing, whomever it names.
             return Appended::Duplicate;
+        }
+        if self.is_expired(FactKind::Events, event.id.as_str(), event.time) {
+            return Appended::Expired;
         }
         if !self.consent.allows(Purpose::Analytics, self.people.told_of(Purpose::Analytics, &event.who)) {
             return Appended::Declined;
@@ -159,6 +177,12 @@ impl<'a> Plan<'a> {
             self.people.claim(anonymous, customer, time.as_microsecond());
         }
         customer
+    }
+
+    /// Whether a fact that is not there is too old to be kept.
+    fn is_expired(&self, kind: FactKind, id: &str, time: Timestamp) -> bool {
+        self.retention.is_expired(kind, time, self.now)
+            || !self.removed.is_empty() && self.removed.contains(&(kind, id.to_owned()))
     }
 
     fn is_erased(&self, id: &CustomerId) -> bool {

@@ -2,7 +2,7 @@
 //! stays.
 
 use super::People;
-use crate::domain::{Currency, Order, Refund};
+use crate::domain::{Currency, Order, OrderId, Refund};
 use crate::store::Appended;
 use std::collections::{HashMap, HashSet};
 
@@ -68,6 +68,10 @@ pub(in super::super) struct Purchases<'a> {
 impl<'a> Purchases<'a> {
     pub fn stands(&mut self, id: String, order: StandingOrder) {
         self.orders.insert(id, State { order, turn: None, is_moved: false });
+    }
+
+    pub fn has(&self, id: &OrderId) -> bool {
+        self.orders.contains_key(id.as_str())
     }
 
     pub fn order(&mut self, customer: usize, order: &Order, people: &mut People) -> Appended {

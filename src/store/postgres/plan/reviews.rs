@@ -1,7 +1,7 @@
 //! Reviews of a call: which are new, and which stored ones they replace.
 
 use super::People;
-use crate::domain::Review;
+use crate::domain::{Review, ReviewId};
 use crate::store::Appended;
 use std::collections::HashMap;
 
@@ -62,6 +62,10 @@ pub(in super::super) struct Reviews<'a> {
 impl<'a> Reviews<'a> {
     pub fn stands(&mut self, id: String, standing: StandingReview) {
         self.by_id.insert(id, State::Standing(standing));
+    }
+
+    pub fn has(&self, id: &ReviewId) -> bool {
+        self.by_id.contains_key(id.as_str())
     }
 
     pub fn append(&mut self, customer: usize, review: &'a Review, people: &mut People) -> Appended {
