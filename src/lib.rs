@@ -14,6 +14,7 @@
 //! - [`store`]: the contract, SQLite and PostgreSQL behind it
 //! - [`cluster`], [`measure`], [`language`]: mathematics and words, pure
 //! - [`features`]: customers' facts into numbers: behaviour, RFM, lifetime value, scaling, blocks, selection, importance, pure
+//! - [`clean`]: what is wrong with a fact, and what is done about it; a text's language; currencies into one, pure
 //! - [`redact`]: personal data in texts, found and treated, pure
 //! - [`domain`]: the product's words as values, pure
 //! - `kernels`: products of matrices in the processor's widest vectors; [`compute`]: the threads that numeric work runs on
@@ -21,6 +22,7 @@
 pub mod api;
 pub mod app;
 pub mod bulk;
+pub mod clean;
 pub mod cli;
 pub mod cluster;
 pub mod compute;

@@ -44,7 +44,10 @@ pub async fn list_orders(
     exists(&state, &caller.workspace, &id).await?;
     let rows = state.store.customer_orders(&caller.workspace, &id, SHOWN_ORDERS).await?;
     let list = List::new(&["orders"]);
-    Ok(axum::Json(page(rows, SHOWN_ORDERS, &list, |stored| stored.seq.to_string())))
+    let table = state.intake.currencies(&caller.workspace).await?;
+    let mut shown: Page<OrderBody> = page(rows, SHOWN_ORDERS, &list, |stored| stored.seq.to_string());
+    shown.data = shown.data.into_iter().map(|order| order.in_base(table.as_ref())).collect();
+    Ok(axum::Json(shown))
 }
 
 /// The log of merges: each change of which customer an id counts for, oldest first.

@@ -5,7 +5,7 @@
 use super::ApiState;
 use super::auth::Writer;
 use super::body::CallBody;
-use super::facts::{check_size, keep};
+use super::facts::{check_size, keep, keep_one};
 use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::Taken;
 use crate::domain::Timestamp;
@@ -135,7 +135,7 @@ pub async fn import(
 async fn one(caller: &Writer, state: &ApiState, kind: CallKind, call: Value) -> ApiResult<Json<CallsTaken>> {
     let plain = Arrival::plain(&state.vocabulary, Timestamp::now());
     let fact = segment_spec::parse_telling(&call, Arrival { kind: Some(kind), corrects_clock: true, ..plain })?;
-    let taken = keep(state, &caller.workspace, vec![(0, Ok(fact))]).await?;
+    let taken = keep_one(state, &caller.workspace, fact).await?;
     Ok(Json(CallsTaken { success: true, taken }))
 }
 

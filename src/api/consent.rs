@@ -10,6 +10,7 @@ use crate::domain::{
     Consent, ConsentSettings, ConsentSource, CustomerConsent, CustomerId, Fact, Purpose, Timestamp, Unknown, Who,
     WorkspaceId,
 };
+use crate::intake::Taken;
 use crate::store::Appended;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value};
@@ -57,7 +58,7 @@ pub async fn put_consent(
     let told = Fact::Consent(Consent { who: Who::known(id.clone()), choices, source, time });
     // What was said before counts, whatever the clock said then.
     let appended = state.intake.append(&caller.workspace, vec![told.into()], None, now.max(time)).await?;
-    if appended.contains(&Appended::Suppressed) {
+    if appended.contains(&Taken::Appended(Appended::Suppressed)) {
         let detail = "the customer was erased, and nothing of them is kept; lift the suppression first";
         return Err(ApiError::new(Code::Conflict, detail));
     }

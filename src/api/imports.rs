@@ -42,6 +42,8 @@ pub struct ImportParams {
     rating: Option<String>,
     /// … the time.
     time: Option<String>,
+    /// … the language's code, such as `zh` (reviews). Else it is found in the words.
+    language: Option<String>,
     /// … the event's name (events).
     event: Option<String>,
     /// The name of all events of the file, where no column holds it.
@@ -95,6 +97,7 @@ impl ImportParams {
             item: self.item,
             rating: self.rating,
             time: self.time,
+            language: self.language,
             event: self.event,
             event_name: self.event_name,
             total: self.total,

@@ -17,6 +17,7 @@ mod keys;
 mod layers;
 mod privacy;
 mod problem;
+mod quality;
 mod redaction;
 mod retention;
 mod reviews;
@@ -99,7 +100,7 @@ struct ApiDoc;
 
 fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(ApiDoc::openapi())
-        .routes(routes!(reviews::create_review))
+        .routes(routes!(reviews::create_review, reviews::list_reviews))
         .routes(routes!(reviews::create_reviews))
         .routes(routes!(calls::identify))
         .routes(routes!(calls::track))
@@ -124,6 +125,9 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(retention::get_retention, retention::put_retention))
         .routes(routes!(retention::run))
         .routes(routes!(redaction::get_policy, redaction::put_policy))
+        .routes(routes!(quality::get_quality))
+        .routes(routes!(quality::get_rules, quality::put_rules))
+        .routes(routes!(quality::get_currencies, quality::put_currencies))
         .routes(routes!(customers::get_customer_segments))
         .routes(routes!(activity::list_events))
         .routes(routes!(activity::list_orders))

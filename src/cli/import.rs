@@ -79,6 +79,9 @@ struct Columns {
     /// … with the time (RFC 3339, YYYY-MM-DD, Unix seconds or milliseconds)
     #[arg(long, value_name = "COL")]
     time: Option<String>,
+    /// … with the language's code, such as zh (reviews) [default: found in the words]
+    #[arg(long, value_name = "COL")]
+    language: Option<String>,
     /// … with the event's name (events)
     #[arg(long, value_name = "COL")]
     event: Option<String>,
@@ -135,6 +138,7 @@ impl Columns {
             item: self.item.clone(),
             rating: self.rating.clone(),
             time: self.time.clone(),
+            language: self.language.clone(),
             event: self.event.clone(),
             event_name: self.event_name.clone(),
             total: self.total.clone(),

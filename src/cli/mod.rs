@@ -3,6 +3,7 @@
 
 mod client;
 mod demo;
+mod doctor;
 mod embed;
 mod evaluate;
 mod export;
@@ -38,6 +39,7 @@ use std::process::ExitCode;
   clientele fit --name needs --data-dir data
   clientele export --segmentation needs --format csv --data-dir data > segments.csv
   clientele lookup c00042 --data-dir data
+  clientele doctor data --data-dir data
   clientele embed --in reviews.parquet --out vectors.parquet --text body
 
 Exit codes: 0 done, 2 something in the request or the input is wrong, 1 something broke."
@@ -62,6 +64,7 @@ enum Command {
     Keys(keys::KeysArgs),
     Store(store::StoreArgs),
     Retention(retention::RetentionArgs),
+    Doctor(doctor::DoctorArgs),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -170,6 +173,7 @@ pub fn run() -> ExitCode {
         Command::Keys(args) => keys::run(&args),
         Command::Store(args) => store::run(&args),
         Command::Retention(args) => retention::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Openapi => print_openapi(),
     };
     match result {

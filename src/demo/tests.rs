@@ -39,7 +39,8 @@ fn facts(path: &Path, kind: Kind) -> Vec<Fact> {
     let format = Format::of_path(path).unwrap();
     let source =
         Source { path: path.to_owned(), kind, format, mapping: Some(mapping).filter(|_| kind == Kind::Reviews) };
-    let reading = Reading { now: Timestamp::UNIX_EPOCH, vocabulary: Arc::new(Vocabulary::standard()) };
+    let reading =
+        Reading { now: Timestamp::UNIX_EPOCH, vocabulary: Arc::new(Vocabulary::standard()), keeps_raw: false };
     let rows = open(&source, Position::default(), reading).unwrap();
     rows.map(|row| row.unwrap().fact.unwrap()).collect()
 }

@@ -1,9 +1,11 @@
 //! Facts: what was said and what happened. They are the truth of the service; all else is derived from them.
 
 use super::{
-    Activity, Alias, Consent, CustomerId, EventId, GroupId, Invalid, Item, Order, Refund, ReviewId, Timestamp, Who,
+    Activity, Alias, Consent, CustomerId, EventId, GroupId, Invalid, Item, Order, Refund, ReviewId, Timestamp, Tongue,
+    Who,
 };
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 /// The longest review, in bytes of UTF-8. 100,000 Chinese characters fit.
 pub const MAX_REVIEW_BYTES: usize = 512 * 1024;
@@ -31,6 +33,18 @@ impl ReviewText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A number that texts of the same words have in common, whatever their case and their white space: the first 64 bits of
+    /// SHA-256.
+    pub fn fingerprint(&self) -> i64 {
+        let mut hash = Sha256::new();
+        for word in self.0.split_whitespace() {
+            hash.update(word.to_lowercase());
+            hash.update([0]);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        i64::from_le_bytes(digest[..8].try_into().unwrap_or_default())
+    }
 }
 
 /// A text by a customer, about an item perhaps, with a rating perhaps.
@@ -44,6 +58,9 @@ pub struct Review {
     pub rating: Option<f64>,
     /// When it was written; when it arrived if the shop does not say.
     pub time: Timestamp,
+    /// What it is written in: said by the shop, else found in the words on the way into the store. No content: a review that
+    /// is sent again keeps the first.
+    pub tongue: Option<Tongue>,
 }
 
 /// Traits a customer is known by now (`identify` in the Segment spec): merged over the ones known before, key by key.
@@ -146,4 +163,17 @@ pub struct Customer {
     pub n_reviews: u64,
     pub n_events: u64,
     pub n_orders: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_the_same_words_have_one_fingerprint() {
+        let of = |text: &str| ReviewText::parse(text).unwrap().fingerprint();
+        assert_eq!(of("Good  kettle,\nfine lid. "), of("good kettle, fine lid."));
+        assert_ne!(of("good kettle"), of("goodkettle"));
+        assert_ne!(of("很好"), of("不好"));
+    }
 }

@@ -12,8 +12,10 @@ mod job;
 mod key;
 mod money;
 mod order;
+mod quality;
 mod retention;
 mod segmentation;
+mod tongue;
 
 pub use activity::{Activity, ActivityKind};
 pub use consent::{
@@ -29,11 +31,13 @@ pub use job::{Job, JobKind, JobLease, JobNeeds, JobState, Progress};
 pub use key::{Key, Scope, Scopes};
 pub use money::{Currency, Money};
 pub use order::{Item, ItemKind, Order, OrderLine, Refund};
+pub use quality::{Findings, Flags, JudgedKind, Mark, Marks, Outcome, Rule, Twin};
 pub use retention::{FactKind, Retention};
 pub use segmentation::{
     Candidate, Definition, Intervals, KChoice, Keyword, Membership, MoveReason, Quality, Segment, Segmentation,
     TypicalReview, UNSTABLE_BELOW, Version, VersionState,
 };
+pub use tongue::{Language, Tongue};
 
 /// Moments are UTC with microseconds at most; everything that stores them keeps at least milliseconds.
 pub use jiff::Timestamp;

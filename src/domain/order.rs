@@ -38,7 +38,7 @@ pub struct Refund {
     pub order: OrderId,
     pub customer: CustomerId,
     pub time: Timestamp,
-    /// How much; nothing where the whole order was given back.
+    /// How much; nothing where the whole order was given back. Below zero where the shop said so and nobody mended it.
     pub amount: Option<Money>,
 }
 

@@ -86,6 +86,24 @@ impl History {
         }
     }
 
+    /// [`History::add`] with money in one currency: `in_base` gives an amount's worth at a moment, or nothing where it is not
+    /// known. What has none keeps its own currency, and so counts as an order but not as money.
+    pub fn add_in_base(&mut self, fact: &Fact, in_base: impl Fn(&Money, Timestamp) -> Option<Money>) {
+        match fact {
+            Fact::Order(order) => self.add_order(&order_in_base(order, &in_base)),
+            Fact::Refund(refund) => self.add_refund(&refund_in_base(refund, &in_base)),
+            Fact::Event(event) => {
+                let told = match &event.told {
+                    Some(Told::Order(order)) => Some(Told::Order(order_in_base(order, &in_base))),
+                    Some(Told::Refund(refund)) => Some(Told::Refund(refund_in_base(refund, &in_base))),
+                    other => other.clone(),
+                };
+                self.add_event(&Event { told, ..event.clone() });
+            }
+            other => self.add(other),
+        }
+    }
+
     pub fn add_order(&mut self, order: &Order) {
         let line = |line: &crate::domain::OrderLine| Line {
             item: line.item.clone(),
@@ -207,6 +225,19 @@ impl History {
             [self.orders.first_time(), self.refunds.first_time(), self.reviews.first_time(), self.doings.first_time()];
         happened.into_iter().flatten().chain(told).min()
     }
+}
+
+fn order_in_base(order: &Order, in_base: &impl Fn(&Money, Timestamp) -> Option<Money>) -> Order {
+    let of = |minor| in_base(&Money { minor, currency: order.total.currency }, order.time);
+    match (of(order.total.minor), of(order.discount_minor)) {
+        (Some(total), Some(discount)) => Order { total, discount_minor: discount.minor, ..order.clone() },
+        _ => order.clone(),
+    }
+}
+
+fn refund_in_base(refund: &Refund, in_base: &impl Fn(&Money, Timestamp) -> Option<Money>) -> Refund {
+    let amount = refund.amount.map(|amount| in_base(&amount, refund.time).unwrap_or(amount));
+    Refund { amount, ..refund.clone() }
 }
 
 fn put_greater(told: &mut BTreeMap<Timestamp, Value>, time: Timestamp, value: &Value) {

@@ -158,6 +158,9 @@ pub struct Mapping {
     pub rating: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// What a review is written in; found in its words where no column says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// The event's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
@@ -208,6 +211,7 @@ impl Mapping {
             ("item", &self.item),
             ("rating", &self.rating),
             ("time", &self.time),
+            ("language", &self.language),
             ("event", &self.event),
             ("total", &self.total),
             ("currency", &self.currency),
@@ -293,6 +297,8 @@ pub struct Reading {
     /// interruption yields the same facts as an uninterrupted run.
     pub now: Timestamp,
     pub vocabulary: Arc<Vocabulary>,
+    /// Rows that are facts keep their text too: somebody may leave them out later.
+    pub keeps_raw: bool,
 }
 
 /// One row of a file.
@@ -307,7 +313,7 @@ pub struct Row {
     pub fact: Result<Fact, RowError>,
     /// What it says of consent beside the fact.
     pub preferences: Option<Preferences>,
-    /// Where there is no fact: the rows as they stand in the file. Personal data, never to be logged.
+    /// Where there is no fact, or [`Reading::keeps_raw`]: the rows as they stand in the file. Personal data, never to be logged.
     pub raw: Vec<RawRow>,
 }
 
@@ -327,7 +333,7 @@ impl std::fmt::Debug for RawRow {
 }
 
 /// Every code a row or a field can be refused with, and what it means.
-pub const CODES: [(&str, &str); 20] = [
+pub const CODES: [(&str, &str); 21] = [
     ("bad_utf8", "the row is not UTF-8"),
     ("too_large", "the row is over 4 MiB, or what it says over 1 MiB, or a call of the API over 32 KB"),
     ("unclosed_quote", "a quote opens in the row and never closes"),
@@ -341,6 +347,7 @@ pub const CODES: [(&str, &str); 20] = [
     ("invalid_text", "the text is over 512 KiB or holds a NUL character"),
     ("invalid_rating", "the rating is not a finite number"),
     ("invalid_time", "the time is in none of the forms taken"),
+    ("invalid_language", "the language is no code of ISO 639 such as zh or en-GB"),
     ("invalid_amount", "the amount is not a number of at most 15 digits, or is negative"),
     ("invalid_currency", "the currency is not three letters of ISO 4217"),
     ("invalid_consent", "a column of consent holds neither a yes nor a no"),

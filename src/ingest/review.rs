@@ -1,7 +1,7 @@
 //! A review from loose text fields: the one place where files and the API agree on what a review is.
 
 use super::time;
-use crate::domain::{CustomerId, Invalid, Review, ReviewId, ReviewText, Timestamp};
+use crate::domain::{CustomerId, Invalid, Language, Review, ReviewId, ReviewText, Timestamp, Tongue};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
@@ -14,6 +14,7 @@ pub(super) struct RawReview<'a> {
     pub item: Option<Cow<'a, str>>,
     pub rating: Option<Cow<'a, str>>,
     pub time: Option<Cow<'a, str>>,
+    pub language: Option<Cow<'a, str>>,
 }
 
 /// A field of a review, whatever it is called outside.
@@ -25,6 +26,7 @@ pub(super) enum Field {
     Item,
     Rating,
     Time,
+    Language,
 }
 
 /// What is wrong with a field. The message is the rest of a sentence that starts with the field's name.
@@ -57,10 +59,11 @@ impl RawReview<'_> {
         let item = keep(&mut problems, parse_item(given(&self.item)));
         let rating = keep(&mut problems, parse_rating(given(&self.rating)));
         let time = keep(&mut problems, parse_time(given(&self.time), now));
+        let tongue = keep(&mut problems, parse_tongue(given(&self.language)));
         let id = keep(&mut problems, self.parse_id());
-        match (id, customer, text, item, rating, time) {
-            (Some(id), Some(customer), Some(text), Some(item), Some(rating), Some(time)) => {
-                Ok(Review { id, customer, text, item, rating, time })
+        match (id, customer, text, item, rating, time, tongue) {
+            (Some(id), Some(customer), Some(text), Some(item), Some(rating), Some(time), Some(tongue)) => {
+                Ok(Review { id, customer, text, item, rating, time, tongue })
             }
             _ => {
                 problems.sort_by_key(|problem| problem.field);
@@ -130,6 +133,12 @@ fn parse_time(text: Option<&str>, now: Timestamp) -> Result<Timestamp, Problem> 
     }
 }
 
+fn parse_tongue(text: Option<&str>) -> Result<Option<Tongue>, Problem> {
+    let language = text.map(Language::parse).transpose();
+    let language = language.map_err(|why| Problem::invalid(Field::Language, "invalid_language", why.why))?;
+    Ok(language.map(Tongue::given))
+}
+
 fn invalid_id(field: Field, why: Invalid) -> Problem {
     Problem::invalid(field, "invalid_id", why.why)
 }
@@ -160,6 +169,7 @@ mod tests {
             item: Some("x".repeat(300).into()),
             rating: Some("NaN".into()),
             time: Some("soon".into()),
+            language: Some("Chinese".into()),
         };
         let problems = review.parse(Timestamp::UNIX_EPOCH).unwrap_err();
         let told: Vec<_> = problems.iter().map(|problem| (problem.field, problem.code)).collect();
@@ -172,6 +182,7 @@ mod tests {
                 (Field::Item, "invalid_id"),
                 (Field::Rating, "invalid_rating"),
                 (Field::Time, "invalid_time"),
+                (Field::Language, "invalid_language"),
             ]
         );
     }

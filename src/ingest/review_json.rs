@@ -6,16 +6,17 @@ use crate::domain::{Review, Timestamp};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-const FIELDS: [(&str, Field); 6] = [
+const FIELDS: [(&str, Field); 7] = [
     ("review_id", Field::Id),
     ("customer_id", Field::Customer),
     ("text", Field::Text),
     ("item_id", Field::Item),
     ("rating", Field::Rating),
     ("time", Field::Time),
+    ("language", Field::Language),
 ];
 
-/// Reads `{review_id?, customer_id, text, item_id?, rating?, time?}`; `null` is as good as absent.
+/// Reads `{review_id?, customer_id, text, item_id?, rating?, time?, language?}`; `null` is as good as absent.
 ///
 /// Without `review_id` the id is derived from the content ([`super::content_id`]); without `time` it is `now`.
 ///
@@ -91,6 +92,7 @@ fn slot<'r, 'a>(raw: &'r mut RawReview<'a>, field: Field) -> &'r mut Option<Cow<
         Field::Item => &mut raw.item,
         Field::Rating => &mut raw.rating,
         Field::Time => &mut raw.time,
+        Field::Language => &mut raw.language,
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn over(bytes: &[u8], source: &Source, from: Position) -> Result<Rows
 }
 
 pub(super) fn reading() -> Reading {
-    Reading { now: NOW, vocabulary: Arc::new(Vocabulary::standard()) }
+    Reading { now: NOW, vocabulary: Arc::new(Vocabulary::standard()), keeps_raw: false }
 }
 
 pub(super) fn read(bytes: &[u8], source: &Source) -> Vec<Row> {

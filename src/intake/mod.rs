@@ -1,30 +1,85 @@
-//! What every fact passes between the edge and the store: personal data in it is treated as its workspace's policy says, and
-//! only then is it kept. Nothing else appends facts, so nothing comes by untreated.
+//! What every fact passes between the edge and the store: personal data in it is treated as its workspace's policy says, what is
+//! wrong with it is found, and only then is it kept. Nothing else appends facts, so nothing comes by unseen.
 
 mod consents;
+mod settings;
 mod treated;
 
 pub use consents::{Consents, Refusal};
 
-use crate::domain::{Consent, ConsentSettings, Fact, Telling, Timestamp, WorkspaceId};
-use crate::redact::{Counts, Kind, Policy, Redactor};
-use crate::store::{Appended, Checkpoint, Result, Store, StoreError};
-use serde_json::Value;
+use crate::clean::{Action, Amounts, Circumstances, Judge, repeated_among};
+use crate::domain::{
+    Consent, ConsentSettings, Fact, Findings, JobId, JudgedKind, Outcome, Rule, Telling, Timestamp, WorkspaceId,
+};
+use crate::redact::{Counts, Kind};
+use crate::store::{Appended, Checkpoint, Judged, QualityCount, Result, Store, StoreError};
+use settings::{AMOUNTS_TTL, Known};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// A policy that another process changed is followed after this.
-const POLICY_TTL: Duration = Duration::from_secs(5);
-/// Names of the settings in the store.
-const POLICY: &str = "redaction";
-const HASH_KEY: &str = "redaction_key";
+/// The latest orders that a workspace's usual amounts are taken from.
+const LATEST_ORDERS: usize = 2_000;
 
 /// The way into the store.
 pub struct Intake {
     store: Arc<dyn Store>,
     consents: Arc<Consents>,
-    redactors: Mutex<HashMap<WorkspaceId, (Arc<Redactor>, Instant)>>,
+    known: Mutex<HashMap<WorkspaceId, (Arc<Known>, Instant)>>,
+    amounts: Mutex<HashMap<WorkspaceId, (Amounts, Instant)>>,
+}
+
+/// What became of one fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    Appended(Appended),
+    /// It was left out for breaking a rule that the workspace lets nothing by with.
+    Rejected(Rule),
+}
+
+/// Facts on their way into the store: redacted, judged and mended.
+#[derive(Debug, Default)]
+pub struct Ready {
+    facts: Vec<Fact>,
+    /// How many of the facts each telling made, but for one that was left out.
+    counts: Vec<usize>,
+    findings: Findings,
+    /// What was left out, by its place among the tellings that came.
+    pub rejected: Vec<(usize, JudgedKind, Rule)>,
+}
+
+impl Ready {
+    /// How many tellings are kept.
+    pub fn n_kept(&self) -> u64 {
+        (self.counts.len() - self.rejected.len()) as u64
+    }
+
+    /// What was found of them, one by one, and what was done.
+    pub fn found(&self) -> impl Iterator<Item = (JudgedKind, Rule, Outcome)> {
+        let kept = self.facts.iter().zip(&self.findings.marks).flat_map(|(fact, marks)| {
+            let (own, told) = JudgedKind::of(fact);
+            let marked = [own.zip(Some(marks.own)), told.zip(Some(marks.told))].into_iter().flatten();
+            marked.flat_map(|(kind, mark)| mark.outcomes().map(move |(rule, outcome)| (kind, rule, outcome)))
+        });
+        kept.chain(self.findings.rejected.iter().map(|(kind, rule)| (*kind, *rule, Outcome::Rejected)))
+    }
+}
+
+impl Ready {
+    /// Goes from facts to the tellings they were made of.
+    fn count(&mut self, counts: Vec<usize>) {
+        let mut left_out = self.rejected.iter_mut().peekable();
+        let mut end = 0;
+        for (telling, n_facts) in counts.into_iter().enumerate() {
+            end += n_facts;
+            let mut n_kept = n_facts;
+            while let Some((place, _, _)) = left_out.next_if(|(place, _, _)| *place < end) {
+                *place = telling;
+                n_kept -= 1;
+            }
+            self.counts.push(n_kept);
+        }
+    }
 }
 
 impl Intake {
@@ -34,7 +89,7 @@ impl Intake {
     /// The store's own.
     pub async fn open(store: Arc<dyn Store>) -> Result<Self> {
         let consents = Arc::new(Consents::load(&*store).await?);
-        Ok(Self { store, consents, redactors: Mutex::default() })
+        Ok(Self { store, consents, known: Mutex::default(), amounts: Mutex::default() })
     }
 
     /// What customers allow.
@@ -42,8 +97,8 @@ impl Intake {
         &self.consents
     }
 
-    /// [`Store::append`] of the facts without what is personal in their texts, each after what was said of consent beside it. The answer
-    /// has one entry a telling. What is allowed from now on is known here when this returns.
+    /// [`Store::append`] of the tellings as [`Intake::prepare`] leaves them; what became of each, in their order. What is allowed
+    /// from now on is known here when this returns.
     ///
     /// # Errors
     /// The store's own.
@@ -53,25 +108,56 @@ impl Intake {
         tellings: Vec<Telling>,
         checkpoint: Option<&Checkpoint>,
         now: Timestamp,
-    ) -> Result<Vec<Appended>> {
-        let redactor = self.redactor(workspace).await?;
+    ) -> Result<Vec<Taken>> {
+        let ready = self.prepare(workspace, tellings, now).await?;
+        self.keep(workspace, &ready, checkpoint, now).await
+    }
+
+    /// Takes what is personal out of the facts' texts, finds what is wrong with them, and does about it what the workspace says.
+    /// What was said of consent beside a fact comes before it, and stays where the fact is left out.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn prepare(&self, workspace: &WorkspaceId, tellings: Vec<Telling>, now: Timestamp) -> Result<Ready> {
+        let known = self.known(workspace).await?;
         let (mut facts, counts_of) = self.spread(workspace, tellings, now);
         let mut counts = Counts::default();
         for fact in &mut facts {
-            counts.merge(&treated::treat(fact, &redactor));
+            counts.merge(&treated::treat(fact, &known.redactor));
         }
         for kind in Kind::ALL.into_iter().filter(|kind| counts.of(*kind) > 0) {
             metrics::counter!("clientele_redactions_total", "kind" => kind.name()).increment(counts.of(kind) as u64);
         }
-        let touched = self.consents.touched(workspace, &facts);
+        let repeated = self.repeated(workspace, &known.judge, &facts).await?;
+        self.learn_amounts(workspace).await?;
+        let mut ready = self.judge(workspace, &known.judge, (facts, repeated), now);
+        ready.count(counts_of);
+        Ok(ready)
+    }
+
+    /// Appends what was prepared, with what was found, in one step; what became of each fact that came, in their order.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn keep(
+        &self,
+        workspace: &WorkspaceId,
+        ready: &Ready,
+        checkpoint: Option<&Checkpoint>,
+        now: Timestamp,
+    ) -> Result<Vec<Taken>> {
+        let touched = self.consents.touched(workspace, &ready.facts);
         let appended = if touched.is_empty() {
-            self.store.append(workspace, &facts, checkpoint, now).await?
+            let judged = Judged { facts: &ready.facts, findings: &ready.findings };
+            self.store.append_judged(workspace, judged, checkpoint, now).await?
         } else {
             // In a task of its own: memory follows the store also when the caller hangs up in between.
             let (store, consents) = (Arc::clone(&self.store), Arc::clone(&self.consents));
             let (workspace, checkpoint) = (workspace.clone(), checkpoint.cloned());
+            let (facts, findings) = (ready.facts.clone(), ready.findings.clone());
             let appending = tokio::spawn(async move {
-                let appended = store.append(&workspace, &facts, checkpoint.as_ref(), now).await?;
+                let judged = Judged { facts: &facts, findings: &findings };
+                let appended = store.append_judged(&workspace, judged, checkpoint.as_ref(), now).await?;
                 match store.choices(&workspace, &touched).await {
                     Ok(choices) => consents.apply(&workspace, &touched, choices),
                     Err(error) => {
@@ -83,7 +169,11 @@ impl Intake {
             });
             appending.await.map_err(|why| StoreError::Unavailable(why.to_string()))??
         };
-        Ok(gathered(&appended, &counts_of))
+        let mut taken: Vec<_> = gathered(&appended, &ready.counts).into_iter().map(Taken::Appended).collect();
+        for (place, _, rule) in &ready.rejected {
+            taken[*place] = Taken::Rejected(*rule);
+        }
+        Ok(taken)
     }
 
     /// The facts in order, what was said of consent before the fact it was said beside; and how many facts each telling made.
@@ -141,63 +231,78 @@ impl Intake {
         self.consents.reload(&*self.store, workspace).await
     }
 
-    /// What is done with personal data in a workspace; the default where nobody said.
+    /// What was found of the facts that came by an import, or of all.
     ///
     /// # Errors
     /// The store's own.
-    pub async fn policy(&self, workspace: &WorkspaceId) -> Result<Policy> {
-        match self.store.setting(workspace, POLICY).await? {
-            None => Ok(Policy::default()),
-            Some(value) => serde_json::from_value(value)
-                .map_err(|why| StoreError::Corrupt(format!("the redaction policy of {workspace} is none: {why}"))),
-        }
+    pub async fn found(&self, workspace: &WorkspaceId, import: Option<JobId>) -> Result<Vec<QualityCount>> {
+        self.store.quality(workspace, import).await
     }
 
-    /// What is kept from now on is treated by this policy; what is there stays as it is.
+    /// Whether facts may be left out for breaking a rule.
     ///
     /// # Errors
     /// The store's own.
-    pub async fn set_policy(&self, workspace: &WorkspaceId, policy: &Policy) -> Result<()> {
-        let value = serde_json::to_value(policy).map_err(|why| StoreError::Corrupt(why.to_string()))?;
-        self.store.put_setting(workspace, POLICY, &value).await?;
-        self.forget(workspace);
+    pub async fn rejects_by_rule(&self, workspace: &WorkspaceId) -> Result<bool> {
+        let settings = &self.known(workspace).await?.judge.settings;
+        Ok(Rule::ALL.into_iter().any(|rule| settings.action(rule) == Action::Reject))
+    }
+
+    /// Which facts say again what their customer said before: in the store, or earlier among these.
+    async fn repeated(&self, workspace: &WorkspaceId, judge: &Judge, facts: &[Fact]) -> Result<Vec<bool>> {
+        let mut repeated = vec![false; facts.len()];
+        let twins = judge.twins(facts);
+        if twins.is_empty() {
+            return Ok(repeated);
+        }
+        let sought: Vec<_> = twins.iter().map(|(_, twin)| *twin).collect();
+        let stored = self.store.twins(workspace, &sought).await?;
+        for (((place, _), among), stored) in twins.iter().zip(repeated_among(&twins)).zip(stored) {
+            repeated[*place] = among || stored;
+        }
+        Ok(repeated)
+    }
+
+    /// Makes sure that the usual amounts of a workspace are known, and not those of long ago.
+    async fn learn_amounts(&self, workspace: &WorkspaceId) -> Result<()> {
+        let is_known = |(_, at): &(Amounts, Instant)| at.elapsed() < AMOUNTS_TTL;
+        if self.amounts().get(workspace).is_some_and(is_known) {
+            return Ok(());
+        }
+        let mut latest = self.store.latest_totals(workspace, LATEST_ORDERS).await?;
+        latest.reverse();
+        self.amounts().insert(workspace.clone(), (latest.into_iter().collect(), Instant::now()));
         Ok(())
     }
 
-    /// The policy is read again before the next fact: somebody may have changed it.
-    pub fn forget(&self, workspace: &WorkspaceId) {
-        self.known().remove(workspace);
+    fn judge(
+        &self,
+        workspace: &WorkspaceId,
+        judge: &Judge,
+        (facts, repeated): (Vec<Fact>, Vec<bool>),
+        now: Timestamp,
+    ) -> Ready {
+        let mut all = self.amounts();
+        let (amounts, _) = all.entry(workspace.clone()).or_insert_with(|| (Amounts::default(), Instant::now()));
+        let mut ready = Ready { facts: Vec::with_capacity(facts.len()), ..Ready::default() };
+        for (place, (mut fact, is_repeated)) in facts.into_iter().zip(repeated).enumerate() {
+            let verdict = judge.judge(&mut fact, &mut Circumstances { now, is_repeated, amounts });
+            match verdict.rejected {
+                Some((kind, rule)) => {
+                    ready.findings.rejected.push((kind, rule));
+                    ready.rejected.push((place, kind, rule));
+                }
+                None => {
+                    ready.facts.push(fact);
+                    ready.findings.marks.push(verdict.marks);
+                }
+            }
+        }
+        ready
     }
 
-    async fn redactor(&self, workspace: &WorkspaceId) -> Result<Arc<Redactor>> {
-        if let Some((redactor, at)) = self.known().get(workspace)
-            && at.elapsed() < POLICY_TTL
-        {
-            return Ok(Arc::clone(redactor));
-        }
-        let policy = self.policy(workspace).await?;
-        let redactor = Arc::new(Redactor::new(policy, self.hash_key(workspace).await?.as_bytes()));
-        self.known().insert(workspace.clone(), (Arc::clone(&redactor), Instant::now()));
-        Ok(redactor)
-    }
-
-    /// The workspace's secret for hashes: made when it is first needed, and the same from then on.
-    async fn hash_key(&self, workspace: &WorkspaceId) -> Result<String> {
-        if let Some(Value::String(key)) = self.store.setting(workspace, HASH_KEY).await? {
-            return Ok(key);
-        }
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|why| StoreError::Unavailable(format!("the system gives no randomness: {why}")))?;
-        let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        match self.store.setting_or_put(workspace, HASH_KEY, &Value::String(key)).await? {
-            Value::String(standing) => Ok(standing),
-            _ => Err(StoreError::Corrupt("the key for redaction's hashes is no text".into())),
-        }
-    }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceId, (Arc<Redactor>, Instant)>> {
-        self.redactors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn amounts(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceId, (Amounts, Instant)>> {
+        self.amounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

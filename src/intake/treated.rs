@@ -64,6 +64,7 @@ mod tests {
             item: None,
             rating: None,
             time: Timestamp::UNIX_EPOCH,
+            tongue: None,
         })
     }
 

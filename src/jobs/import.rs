@@ -7,11 +7,13 @@ use super::dry_run::{self, Looked};
 use super::rejects::{Rejects, Spelled};
 use super::uploads::Upload;
 use super::{JobContext, JobFailure, Work};
-use crate::domain::{Job, Progress, Telling};
+use crate::clean::about;
+use crate::domain::{Job, JudgedKind, Outcome, Progress, Rule, Telling, Timestamp};
 use crate::ingest::{
-    self, Format, IngestError, Kind, Mapping, Position, Reading, RowError, Rows, Source, UnpackLimits, Vocabulary,
+    self, Format, IngestError, Kind, Mapping, Position, RawRow, Reading, RowError, Rows, Source, UnpackLimits,
+    Vocabulary,
 };
-use crate::intake::Intake;
+use crate::intake::{Intake, Ready, Taken};
 use crate::store::Appended;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -68,10 +70,22 @@ pub struct ImportReport {
     pub rejected_by_code: BTreeMap<String, u64>,
     /// The first 100 rejected rows.
     pub errors: Vec<RejectedRow>,
+    /// Which rules of cleaning the rows broke, and what was done; of a dry run: what would be.
+    #[serde(default)]
+    pub quality: Vec<FoundRule>,
     pub dry_run: bool,
     /// Of a dry run: what is in the file, and as what its rows were checked.
     #[serde(flatten, skip_deserializing)]
     pub looked: Option<Looked>,
+}
+
+/// How many facts of a kind broke a rule, and what was done with them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoundRule {
+    pub kind: JudgedKind,
+    pub rule: Rule,
+    pub outcome: Outcome,
+    pub n: u64,
 }
 
 /// A row that was left out: where it is and why, without its content.
@@ -80,7 +94,7 @@ pub struct RejectedRow {
     /// Counted from 1.
     pub line: u64,
     pub column: Option<String>,
-    /// One of [`ingest::CODES`].
+    /// One of [`ingest::CODES`], or the rule's.
     pub code: String,
     pub message: String,
 }
@@ -157,7 +171,9 @@ impl ImportWork {
             let kind = request.kind.ok_or_else(|| failed("internal", "an import without a kind"))?;
             Source { path, kind, format: request.format, mapping: request.mapping.clone() }
         };
-        let reading = Reading { now: context.job().created_at, vocabulary: Arc::clone(&self.vocabulary) };
+        let rejects = self.intake.rejects_by_rule(&context.workspace).await?;
+        let vocabulary = Arc::clone(&self.vocabulary);
+        let reading = Reading { now: context.job().created_at, vocabulary, keeps_raw: rejects };
         let bad_file = |error: IngestError| upload.failure(&error);
         let open = move || ingest::open(&source, position, reading);
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| failed("internal", e))?;
@@ -169,7 +185,7 @@ impl ImportWork {
             let (batch, rest) = read.await.map_err(|e| failed("internal", e))?.map_err(bad_file)?;
             rows = rest;
             if batch.rows == 0 {
-                return Ok(so_far.report);
+                return self.counted(context, so_far.report).await;
             }
             let phase = if request.dry_run { "checking" } else { "importing" };
             let progress = Progress { phase: phase.into(), done: batch.next.byte, total: Some(total_bytes) };
@@ -199,35 +215,45 @@ impl ImportWork {
         Ok(())
     }
 
+    /// The report with what the store counted: it is right whatever befell the process.
+    async fn counted(&self, context: &Arc<JobContext>, mut report: ImportReport) -> Result<ImportReport, JobFailure> {
+        if !report.dry_run {
+            report.quality.clear();
+            for count in self.intake.found(&context.workspace, Some(context.job().id)).await? {
+                found(&mut report.quality, count.kind, (count.rule, count.outcome), count.n);
+            }
+        }
+        Ok(report)
+    }
+
     /// Appends a batch with its checkpoint and counts what became of it.
     async fn take(
         &self,
         context: &Arc<JobContext>,
         request: &ImportRequest,
-        batch: Batch,
+        mut batch: Batch,
         progress: Progress,
         so_far: &mut ImportCheckpoint,
     ) -> Result<(), JobFailure> {
-        self.keep_rejects(context, batch.rejects, so_far).await?;
+        let now = Timestamp::now();
+        let facts = std::mem::take(&mut batch.facts);
+        let ready = self.intake.prepare(&context.workspace, facts, now).await?;
+        batch.leave_out(&ready);
+        self.keep_rejects(context, std::mem::take(&mut batch.rejects), so_far).await?;
         let report = &mut so_far.report;
-        report.rows += batch.rows;
-        report.grouped += batch.grouped;
-        for (error, n_rows) in batch.errors {
-            report.rejected += n_rows;
-            *report.rejected_by_code.entry(error.code.to_string()).or_default() += n_rows;
-            if report.errors.len() < DESCRIBED {
-                report.errors.push(error.into());
-            }
-        }
+        batch.count(report);
         context.report(progress.clone());
         if request.dry_run {
-            report.accepted += batch.facts.len() as u64;
+            report.accepted += ready.n_kept();
+            for (kind, rule, outcome) in ready.found() {
+                found(&mut report.quality, kind, (rule, outcome), 1);
+            }
             return Ok(());
         }
         // What this very transaction does is known only afterwards, so the checkpoint counts all of it as accepted: should the
         // process die right after it, the report calls duplicates of this one batch accepted. The facts themselves are right.
         let mut after = report.clone();
-        after.accepted += batch.facts.len() as u64;
+        after.accepted += ready.n_kept();
         let value = serde_json::to_value(ImportCheckpoint {
             position: batch.next,
             report: after,
@@ -235,18 +261,28 @@ impl ImportWork {
         })
         .map_err(|e| failed("internal", e))?;
         let checkpoint = context.checkpoint(progress, value);
-        let now = crate::domain::Timestamp::now();
-        for appended in self.intake.append(&context.workspace, batch.facts, Some(&checkpoint), now).await? {
-            match appended {
-                Appended::Accepted => report.accepted += 1,
-                Appended::Replaced => report.replaced += 1,
-                Appended::Duplicate => report.duplicate += 1,
-                Appended::Suppressed => report.suppressed += 1,
-                Appended::Declined => report.declined += 1,
-                Appended::Expired => report.expired += 1,
+        for taken in self.intake.keep(&context.workspace, &ready, Some(&checkpoint), now).await? {
+            match taken {
+                Taken::Appended(Appended::Accepted) => report.accepted += 1,
+                Taken::Appended(Appended::Replaced) => report.replaced += 1,
+                Taken::Appended(Appended::Duplicate) => report.duplicate += 1,
+                Taken::Appended(Appended::Suppressed) => report.suppressed += 1,
+                Taken::Appended(Appended::Declined) => report.declined += 1,
+                Taken::Appended(Appended::Expired) => report.expired += 1,
+                // Counted with the rows that are no facts.
+                Taken::Rejected(_) => {}
             }
         }
         Ok(())
+    }
+}
+
+/// Adds to a list without repetitions.
+fn found(quality: &mut Vec<FoundRule>, kind: JudgedKind, (rule, outcome): (Rule, Outcome), n: u64) {
+    let same = |one: &&mut FoundRule| (one.kind, one.rule, one.outcome) == (kind, rule, outcome);
+    match quality.iter_mut().find(same) {
+        Some(standing) => standing.n += n,
+        None => quality.push(FoundRule { kind, rule, outcome, n }),
     }
 }
 
@@ -254,10 +290,40 @@ struct Batch {
     rows: u64,
     grouped: u64,
     facts: Vec<Telling>,
+    /// Where each fact stands, and the rows it is made of.
+    lines: Vec<(u64, u64)>,
+    /// Each fact's rows as they stand in the file, where they were asked for.
+    raw: Vec<Vec<RawRow>>,
     /// With the rows that are lost with each.
     errors: Vec<(RowError, u64)>,
     rejects: Spelled,
     next: Position,
+}
+
+impl Batch {
+    /// Makes rejected rows of the facts that were left out for breaking a rule.
+    fn leave_out(&mut self, ready: &Ready) {
+        for (place, _, rule) in &ready.rejected {
+            let (line, n_rows) = self.lines[*place];
+            let message = format!("{}; the workspace leaves such facts out", about(*rule).meaning);
+            let error = RowError { line, column: None, code: rule.code(), message };
+            self.rejects.add(&error, self.raw.get(*place).map_or(&[], Vec::as_slice));
+            self.grouped -= n_rows - 1;
+            self.errors.push((error, n_rows));
+        }
+    }
+
+    fn count(&mut self, report: &mut ImportReport) {
+        report.rows += self.rows;
+        report.grouped += self.grouped;
+        for (error, n_rows) in self.errors.drain(..) {
+            report.rejected += n_rows;
+            *report.rejected_by_code.entry(error.code.to_string()).or_default() += n_rows;
+            if report.errors.len() < DESCRIBED {
+                report.errors.push(error.into());
+            }
+        }
+    }
 }
 
 /// Ends a batch early, as rows may be long.
@@ -268,6 +334,8 @@ fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), IngestError> {
         rows: 0,
         grouped: 0,
         facts: Vec::with_capacity(BATCH),
+        lines: Vec::with_capacity(BATCH),
+        raw: Vec::new(),
         errors: Vec::new(),
         rejects: Spelled::default(),
         next: Position::default(),
@@ -281,6 +349,8 @@ fn next_batch(mut rows: Rows) -> Result<(Batch, Rows), IngestError> {
             Ok(fact) => {
                 batch.grouped += row.n_rows - 1;
                 batch.facts.push(Telling { fact, preferences: row.preferences });
+                batch.lines.push((row.line, row.n_rows));
+                batch.raw.push(row.raw);
             }
             Err(error) => {
                 batch.rejects.add(&error, &row.raw);

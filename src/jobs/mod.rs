@@ -15,7 +15,7 @@ pub use context::JobContext;
 pub use dry_run::{Looked, ReadAs};
 pub use erase::{EraseRequest, EraseWork};
 pub use fit::{FitRequest, FitWork};
-pub use import::{ImportReport, ImportRequest, ImportWork};
+pub use import::{FoundRule, ImportReport, ImportRequest, ImportWork};
 pub use rejects::Rejects;
 pub use retention::{ForgetTexts, RetentionRequest, RetentionWork};
 

@@ -147,6 +147,7 @@ mod tests {
             item: None,
             rating: None,
             time: Timestamp::UNIX_EPOCH,
+            tongue: None,
         })
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod older;
 pub(crate) mod purchases;
+pub(crate) mod quality;
 pub(crate) mod retention;
 pub(crate) mod samples;
 pub(crate) mod segmentations;
@@ -120,6 +121,15 @@ macro_rules! contract_suite {
                 the_later_word_on_an_order_stands_whatever_the_order_of_arrival,
                 the_same_order_again_is_a_duplicate_and_an_updated_one_replaces,
                 what_an_event_tells_is_kept_with_it_or_not_at_all,
+            },
+            quality::{
+                a_reviews_language_comes_back_and_finds_it,
+                a_twin_is_another_fact_of_the_same_customer,
+                counts_are_those_of_the_facts_that_were_kept,
+                counts_move_with_the_checkpoint_they_belong_to,
+                flags_are_kept_with_each_kind_of_fact,
+                the_latest_totals_come_newest_first,
+                what_was_there_already_counts_nothing_and_a_replaced_fact_has_the_new_flags,
             },
             retention::{
                 facts_older_than_they_are_kept_are_refused,

@@ -24,9 +24,9 @@ pub use sqlite::{BackedUp, BackupProgress, SqliteStore, backup, restore};
 pub use verify::{Checked, Verified, verify};
 
 use crate::domain::{
-    Customer, CustomerId, Event, Fact, GroupId, Item, ItemId, Job, JobId, JobKind, Key, KeyId, Membership, Merge,
-    Order, Progress, Refund, Review, ReviewId, SegmentId, Segmentation, SegmentationName, Timestamp, Version,
-    Workspace, WorkspaceId,
+    Customer, CustomerId, Event, Fact, Findings, Flags, GroupId, Item, ItemId, Job, JobId, JobKind, JudgedKind, Key,
+    KeyId, Language, Membership, Merge, Money, Order, Outcome, Progress, Refund, Review, ReviewId, Rule, SegmentId,
+    Segmentation, SegmentationName, Timestamp, Twin, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -99,6 +99,26 @@ pub struct Checkpoint {
     pub checkpoint: Value,
 }
 
+/// Facts with what was found of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    pub facts: &'a [Fact],
+    pub findings: &'a Findings,
+}
+
+/// How many facts that came on one day, by one way, broke one rule, and what was done with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QualityCount {
+    /// Of arrival, in days since 1970 in UTC.
+    pub day: i64,
+    /// The import that brought them; nothing for what came by calls.
+    pub import: Option<JobId>,
+    pub kind: JudgedKind,
+    pub rule: Rule,
+    pub outcome: Outcome,
+    pub n: u64,
+}
+
 /// How much there is in a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -114,6 +134,8 @@ pub struct Counts {
 pub struct StoredReview {
     pub seq: i64,
     pub review: Review,
+    /// What was found of it when it came.
+    pub flags: Flags,
 }
 
 /// An event with the number that orders it, and the customer it counts for.
@@ -123,6 +145,7 @@ pub struct StoredEvent {
     pub customer: CustomerId,
     /// `who` is the id it was told under; `told` is not kept with it.
     pub event: Event,
+    pub flags: Flags,
 }
 
 /// An order with the number that orders it: ever growing within a store, new for a replaced order.
@@ -131,12 +154,14 @@ pub struct StoredOrder {
     pub seq: i64,
     /// `customer` is the one it counts for.
     pub order: Order,
+    pub flags: Flags,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRefund {
     pub seq: i64,
     pub refund: Refund,
+    pub flags: Flags,
 }
 
 /// An account that customers belong to.
@@ -316,7 +341,32 @@ pub trait Store: ConsentStore + RetentionStore + Send + Sync {
         facts: &[Fact],
         checkpoint: Option<&Checkpoint>,
         now: Timestamp,
+    ) -> Result<Vec<Appended>> {
+        let findings = Findings::default();
+        self.append_judged(workspace, Judged { facts, findings: &findings }, checkpoint, now).await
+    }
+    /// [`Store::append`] with what was found of the facts, in the same step. A fact that is kept has its flags from then on, and
+    /// each of its rules counts once for the day of `now` and for the checkpoint's job; what is `Duplicate` or `Suppressed` counts
+    /// nothing and keeps the flags it has. A replaced fact has the flags of the new one. What was left out of the call counts too.
+    async fn append_judged(
+        &self,
+        workspace: &WorkspaceId,
+        judged: Judged<'_>,
+        checkpoint: Option<&Checkpoint>,
+        now: Timestamp,
     ) -> Result<Vec<Appended>>;
+    /// Of each, whether one like it is kept under the same customer's id and another id of its own: a review with the same
+    /// [`fingerprint`](crate::domain::ReviewText::fingerprint), an order with the same total and lines within the time given. (A
+    /// call that is under way beside this one is not seen.)
+    async fn twins(&self, workspace: &WorkspaceId, twins: &[Twin<'_>]) -> Result<Vec<bool>>;
+    /// What the latest orders came to, newest `seq` first.
+    async fn latest_totals(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<Money>>;
+    /// What was counted of facts that came, of one import or of all, by day, import, kind, rule and outcome. It tells what came: a
+    /// fact that is replaced or erased later is still counted.
+    async fn quality(&self, workspace: &WorkspaceId, import: Option<JobId>) -> Result<Vec<QualityCount>>;
+    /// Ids of facts of a kind that are there and flagged with a rule, the newest `seq` first.
+    async fn flagged(&self, workspace: &WorkspaceId, kind: JudgedKind, rule: Rule, limit: usize)
+    -> Result<Vec<String>>;
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts>;
     /// The customer that an id counts for, with what is known of all their ids.
     async fn customer(&self, workspace: &WorkspaceId, id: &CustomerId) -> Result<Option<Customer>>;
@@ -329,6 +379,14 @@ pub trait Store: ConsentStore + RetentionStore + Send + Sync {
     ) -> Result<Vec<Customer>>;
     /// Reviews with a `seq` above `after`, by `seq`.
     async fn reviews(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredReview>>;
+    /// Those in one language.
+    async fn reviews_in(
+        &self,
+        workspace: &WorkspaceId,
+        language: &Language,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredReview>>;
     /// A customer's reviews, newest `time` first, `seq` breaking ties.
     async fn customer_reviews(
         &self,

@@ -1,7 +1,10 @@
 //! Rules of the contract that do not depend on how a store lies on its disk: pure, and so written once for all of them.
 
 use super::{Changed, Removed, Result, StoreError};
-use crate::domain::{CustomerId, Fact, FactKind, Item, Job, JobState, WorkspaceId};
+use crate::domain::{
+    CustomerId, Fact, FactKind, Findings, Item, Job, JobState, JudgedKind, Mark, Marks, Outcome, Rule, Timestamp,
+    WorkspaceId,
+};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +31,38 @@ pub(super) fn roots<K: Copy + Ord>(ids: &BTreeMap<K, &str>, edges: &[(K, K)]) ->
         }
     }
     group.into_iter().map(|(key, name)| (key, best[&name])).collect()
+}
+
+/// How often each rule was broken by facts of each kind, and what was done.
+#[derive(Debug, Default)]
+pub(super) struct Tally(pub BTreeMap<(JudgedKind, Rule, Outcome), i64>);
+
+impl Tally {
+    /// Begins with what was left out before.
+    pub fn of(findings: &Findings) -> Self {
+        let mut tally = Self::default();
+        for (kind, rule) in &findings.rejected {
+            *tally.0.entry((*kind, *rule, Outcome::Rejected)).or_default() += 1;
+        }
+        tally
+    }
+
+    /// A fact was kept.
+    pub fn add(&mut self, kind: JudgedKind, mark: Mark) {
+        for (rule, outcome) in mark.outcomes() {
+            *self.0.entry((kind, rule, outcome)).or_default() += 1;
+        }
+    }
+}
+
+/// What was found of the fact at a place.
+pub(super) fn marks_of(findings: &Findings, place: usize) -> Marks {
+    findings.marks.get(place).copied().unwrap_or_default()
+}
+
+/// Days since 1970 in UTC.
+pub(super) fn day_of(moment: Timestamp) -> i64 {
+    moment.as_second().div_euclid(24 * 60 * 60)
 }
 
 /// The ids that must not have been erased for the fact to be kept.

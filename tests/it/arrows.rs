@@ -9,8 +9,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("app", &["api", "segment", "embed", "ingest", "intake", "store", "jobs", "domain"]),
     ("cli", &["app", "api", "bulk", "demo", "domain", "embed", "ingest", "measure", "store"]),
-    ("api", &["console", "domain", "embed", "ingest", "intake", "jobs", "redact", "segment", "store"]),
-    ("jobs", &["domain", "ingest", "intake", "segment", "store"]),
+    ("api", &["clean", "console", "domain", "embed", "ingest", "intake", "jobs", "redact", "segment", "store"]),
+    ("jobs", &["clean", "domain", "ingest", "intake", "segment", "store"]),
     ("segment", &["cluster", "compute", "domain", "embed", "language", "measure", "store"]),
     ("bulk", &["compute", "embed"]),
     ("embed", &["compute", "kernels"]),
@@ -21,7 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("features", &["domain"]),
     ("language", &["domain"]),
     ("redact", &["domain"]),
-    ("intake", &["domain", "redact", "store"]),
+    ("clean", &["domain"]),
+    ("intake", &["clean", "domain", "redact", "store"]),
 ];
 
 /// A crate and the modules, or files, that may use it.
@@ -47,7 +48,7 @@ const CRATES: &[(&str, &[&str])] = &[
 /// What the pure modules never name: no I/O, no async, no clock, no randomness of the system's.
 const IMPURE: &[&str] =
     &["tokio", "async_trait", "futures_util", "std::fs", "std::net", "std::time", "std::env", "getrandom", "tracing"];
-const PURE: &[&str] = &["domain", "cluster", "features", "measure", "redact"];
+const PURE: &[&str] = &["clean", "domain", "cluster", "features", "measure", "redact"];
 
 /// The code of every file of every module, files that are compiled for tests alone left out.
 fn sources() -> BTreeMap<String, Vec<(PathBuf, String)>> {

@@ -56,6 +56,7 @@ fn review(id: &str, at: &str, rating: f64) -> Fact {
         item: None,
         rating: Some(rating),
         time: time(at),
+        tongue: None,
     })
 }
 

@@ -15,6 +15,7 @@ mod features;
 mod jobs;
 mod privacy;
 mod program;
+mod quality;
 mod queue;
 mod redaction;
 mod replicas;

@@ -1,6 +1,7 @@
 //! Events, orders, items and merges as the API shows them.
 
-use super::{ConsentBody, CustomerBody, MembershipBody, ReviewBody};
+use super::{ConsentBody, CustomerBody, MembershipBody, ReviewBody, flag_names};
+use crate::clean::Currencies;
 use crate::domain::{self, ActivityKind, Money, Timestamp};
 use crate::store::{StoredEvent, StoredOrder, StoredRefund};
 use serde::Serialize;
@@ -37,6 +38,8 @@ pub struct EventBody {
     pub told_under: String,
     /// What the vocabulary made of it.
     pub activity: Option<ActivityBody>,
+    /// Rules of cleaning that it breaks.
+    pub flags: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,6 +68,7 @@ impl From<StoredEvent> for EventBody {
                 amount: activity.amount.map(Into::into),
                 value: activity.value,
             }),
+            flags: flag_names(stored.flags),
         }
     }
 }
@@ -75,8 +79,21 @@ pub struct OrderBody {
     #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
     pub total: MoneyBody,
+    /// The total in the base of the table of currencies, as of the order's time; nothing without a table or a rate.
+    pub total_in_base: Option<MoneyBody>,
     pub discount_minor: i64,
     pub lines: Vec<OrderLineBody>,
+    /// Rules of cleaning that it breaks.
+    pub flags: Vec<&'static str>,
+}
+
+impl OrderBody {
+    /// With the total in the base currency of the workspace's table.
+    pub fn in_base(mut self, table: Option<&Currencies>) -> Self {
+        let total = Money { minor: self.total.minor, currency: self.total.currency };
+        self.total_in_base = table.and_then(|table| table.in_base(&total, self.time)).map(Into::into);
+        self
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,8 +118,10 @@ impl From<StoredOrder> for OrderBody {
             order_id: order.id.to_string(),
             time: order.time,
             total: order.total.into(),
+            total_in_base: None,
             discount_minor: order.discount_minor,
             lines: order.lines.into_iter().map(line).collect(),
+            flags: flag_names(stored.flags),
         }
     }
 }
@@ -169,6 +188,8 @@ pub struct RefundBody {
     pub time: Timestamp,
     /// Nothing where the whole order was given back.
     pub amount: Option<MoneyBody>,
+    /// Rules of cleaning that it breaks.
+    pub flags: Vec<&'static str>,
 }
 
 impl From<StoredRefund> for RefundBody {
@@ -179,6 +200,7 @@ impl From<StoredRefund> for RefundBody {
             order_id: refund.order.to_string(),
             time: refund.time,
             amount: refund.amount.map(Into::into),
+            flags: flag_names(stored.flags),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Customers, their reviews, and where they are.
 
-use super::{RunnerUp, name_of, rounded, runner_up};
+use super::{RunnerUp, flag_names, name_of, rounded, runner_up};
 use crate::domain::{self, Timestamp};
 use crate::segment::{LiveVersion, Placed};
 use crate::store::StoredReview;
@@ -16,6 +16,12 @@ pub struct ReviewBody {
     pub rating: Option<f64>,
     #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
+    /// `zh`, `en`, `other`, or what the shop said; nothing for reviews from before languages were looked for.
+    pub language: Option<String>,
+    /// 0 to 1; 1 where the shop said it.
+    pub language_confidence: Option<f64>,
+    /// Rules of cleaning that it breaks.
+    pub flags: Vec<&'static str>,
 }
 
 impl From<StoredReview> for ReviewBody {
@@ -27,6 +33,9 @@ impl From<StoredReview> for ReviewBody {
             item_id: review.item,
             rating: review.rating,
             time: review.time,
+            language: review.tongue.as_ref().map(|tongue| tongue.language.as_str().to_owned()),
+            language_confidence: review.tongue.map(|tongue| rounded(tongue.confidence)),
+            flags: flag_names(stored.flags),
         }
     }
 }

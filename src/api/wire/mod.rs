@@ -5,6 +5,7 @@ mod consent;
 mod customers;
 mod embeddings;
 mod operations;
+mod quality;
 mod segmentations;
 
 pub use activity::*;
@@ -12,6 +13,7 @@ pub use consent::*;
 pub use customers::*;
 pub use embeddings::*;
 pub use operations::*;
+pub use quality::*;
 pub use segmentations::*;
 
 use super::problem::ProblemField;
@@ -64,6 +66,11 @@ pub struct RunnerUp {
     pub segment_id: String,
     pub segment: String,
     pub confidence: f64,
+}
+
+/// The names of what was found of a fact.
+fn flag_names(flags: domain::Flags) -> Vec<&'static str> {
+    flags.rules().map(domain::Rule::code).collect()
 }
 
 /// Four digits are more than any confidence or cosine here is worth.

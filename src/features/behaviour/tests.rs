@@ -58,6 +58,7 @@ fn review(id: usize, hours: i64, rating: Option<f64>) -> Fact {
         item: None,
         rating,
         time: at(hours),
+        tongue: None,
     })
 }
 
@@ -351,6 +352,26 @@ fn money_of_another_currency_is_no_money_here() {
     let history = History::of(&[order(1, 0, 1000, &[])]);
     let set = behaviour.table(&[(customer(), &history)], Cutoff::new(at(1)));
     assert_features(&set, &[("frequency", Some(1.0)), ("monetary", Some(0.0)), ("average_order", None)]);
+}
+
+#[test]
+fn amounts_in_a_base_are_those_of_orders_that_were_placed_in_it() {
+    let yen = Currency::parse("JPY").unwrap();
+    // One euro is 160 yen; there is no rate before the first hour.
+    let in_yen = |money: &Money, time: Timestamp| {
+        let minor = if money.currency == Some(yen) { money.minor } else { money.minor * 160 / 100 };
+        (time >= at(1)).then_some(Money { minor, currency: Some(yen) })
+    };
+    let facts = [order(1, 1, 1000, &[]), order(2, 2, 500, &[]), refund(1, 1, 3, Some(500)), order(3, 0, 9900, &[])];
+    let mut history = History::default();
+    facts.iter().for_each(|fact| history.add_in_base(fact, in_yen));
+    let behaviour = Behaviour { currency: Some(yen), ..Behaviour::default() };
+    let set = behaviour.table(&[(customer(), &history)], Cutoff::new(at(9)));
+    // 1,600 yen less 800 given back, and 800; the order without a rate is an order, and no money.
+    assert_features(&set, &[("frequency", Some(3.0)), ("monetary", Some(1600.0)), ("average_order", Some(1200.0))]);
+    let mut same = History::default();
+    facts.iter().for_each(|fact| same.add_in_base(fact, |money, _| Some(*money)));
+    assert_eq!(same, History::of(&facts));
 }
 
 #[test]

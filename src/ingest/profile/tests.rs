@@ -135,7 +135,7 @@ proptest! {
         for proposal in profile.proposals.into_iter().filter(|proposal| proposal.is_complete) {
             let is_whole = proposal.kind.takes_all_columns();
             let source = Source { path: "given".into(), kind: proposal.kind, format: Format::Csv, mapping: Some(proposal.mapping) };
-            let reading = Reading { now: NOW, vocabulary: Arc::new(Vocabulary::standard()) };
+            let reading = Reading { now: NOW, vocabulary: Arc::new(Vocabulary::standard()), keeps_raw: false };
             let opened = super::super::Rows::over(Box::new(Cursor::new(text.clone().into_bytes())), &source, Position::default(), reading);
             let repeats = names.iter().enumerate().any(|(at, name)| names[..at].contains(name));
             prop_assert!(opened.is_ok() || is_whole && repeats);

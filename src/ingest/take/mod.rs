@@ -65,7 +65,7 @@ impl Taker {
             Ok(Telling { fact, preferences }) => (Ok(fact), preferences),
             Err(error) => (Err(error), None),
         };
-        let raw = if fact.is_ok() { Vec::new() } else { vec![given.raw_row()] };
+        let raw = if fact.is_ok() && !reading.keeps_raw { Vec::new() } else { vec![given.raw_row()] };
         Ok(Some(Row { line: given.line, n_rows: 1, next: given.next, fact, preferences, raw }))
     }
 

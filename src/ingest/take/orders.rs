@@ -73,7 +73,8 @@ impl Orders {
         let Group { line, n_rows, next, given, error } = group;
         let lines: Vec<&Record> = given.iter().filter_map(|given| given.record.as_ref().ok()).collect();
         let fact = error.map_or_else(|| self.order(&lines, reading), Err);
-        let raw = if fact.is_ok() { Vec::new() } else { given.iter().map(Given::raw_row).collect() };
+        let raw =
+            if fact.is_ok() && !reading.keeps_raw { Vec::new() } else { given.iter().map(Given::raw_row).collect() };
         Ok(Some(Row { line, n_rows, next, fact, preferences: None, raw }))
     }
 

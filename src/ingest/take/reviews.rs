@@ -18,6 +18,7 @@ pub(super) fn review(record: &Record, mapping: &Mapping, now: Timestamp) -> Resu
         item: trimmed(Field::Item, Takes::WholeNumbers)?,
         rating: trimmed(Field::Rating, Takes::Numbers)?,
         time: trimmed(Field::Time, Takes::Numbers)?,
+        language: trimmed(Field::Language, Takes::Text)?,
     };
     raw.parse(now).map(Fact::Review).map_err(|problems| row_error(&problems, mapping, record))
 }
@@ -42,6 +43,7 @@ fn name(mapping: &Mapping, field: Field) -> Option<&str> {
         Field::Item => &mapping.item,
         Field::Rating => &mapping.rating,
         Field::Time => &mapping.time,
+        Field::Language => &mapping.language,
     };
     name.as_deref()
 }

@@ -2,8 +2,8 @@
 
 use super::{Meaning, Paths};
 use crate::domain::{
-    Activity, ActivityKind, Currency, Event, ItemId, Money, Order, OrderId, OrderLine, Refund, Review, ReviewId,
-    ReviewText, Told,
+    Activity, ActivityKind, Currency, Event, ItemId, Language, Money, Order, OrderId, OrderLine, Refund, Review,
+    ReviewId, ReviewText, Told, Tongue,
 };
 use serde_json::{Map, Value};
 
@@ -21,6 +21,7 @@ const CATEGORY: [&str; 1] = ["category"];
 const TEXT: [&str; 6] = ["review_body", "reviewBody", "body", "text", "comment", "content"];
 const REVIEW: [&str; 2] = ["review_id", "reviewId"];
 const RATING: [&str; 4] = ["rating", "stars", "score", "review_rating"];
+const LANGUAGE: [&str; 3] = ["language", "lang", "locale"];
 const VALUE: [&str; 3] = ["quantity", "score", "progress"];
 const REFUND: [&str; 2] = ["refund_id", "refundId"];
 /// An order of more lines keeps these; no shop's basket comes near.
@@ -77,9 +78,19 @@ impl<'a> Parts<'a> {
         Currency::parse(given).ok()
     }
 
+    /// What a review is said to be written in.
+    fn language(&self) -> Option<Language> {
+        let given = LANGUAGE.iter().find_map(|name| lookup(self.properties, name))?.as_str()?;
+        Language::parse(given).ok()
+    }
+
     fn amount(&self) -> Option<Money> {
+        self.signed_amount().filter(|money| money.minor >= 0)
+    }
+
+    fn signed_amount(&self) -> Option<Money> {
         let given = self.get(self.meaning.fields.amount.as_ref(), &AMOUNT)?;
-        Money::parse(&text(given)?, self.currency()).ok().filter(|money| money.minor >= 0)
+        Money::parse(&text(given)?, self.currency()).ok()
     }
 
     fn value(&self) -> Option<f64> {
@@ -140,9 +151,10 @@ impl<'a> Parts<'a> {
 
     fn refund(&self, event: &Event) -> Option<Refund> {
         let id = self.get(self.meaning.fields.refund.as_ref(), &REFUND).and_then(text);
-        // An amount that is given and makes no sense must not become "all of it".
+        // An amount that is given and makes no sense must not become "all of it". One below zero is told as it is: cleaning
+        // knows what to do with it.
         let amount = match self.path(self.meaning.fields.amount.as_ref(), &AMOUNT) {
-            Some(_) => Some(self.amount()?),
+            Some(_) => Some(self.signed_amount()?),
             None => None,
         };
         Some(Refund {
@@ -165,6 +177,7 @@ impl<'a> Parts<'a> {
             item: self.item().map(String::from),
             rating: self.value(),
             time: event.time,
+            tongue: self.language().map(Tongue::given),
         })
     }
 }

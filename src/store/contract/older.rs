@@ -21,6 +21,7 @@ pub(crate) enum Part {
     Settings,
     Leases,
     Consent,
+    Quality,
 }
 
 /// Where the two dialects write the same value in different words.
@@ -43,6 +44,7 @@ impl Part {
             }
             Self::Leases => LEASES,
             Self::Consent => CONSENT,
+            Self::Quality => QUALITY,
         };
         let rows = rows.replace("{gone}", &hex(&erased_id(&workspace_id("shop"), &customer_id("gone"))));
         match dialect {
@@ -152,6 +154,14 @@ INSERT INTO consent (customer_id, purpose, is_granted, time, source)
     SELECT id, 'marketing', FALSE, 37, 'banner' FROM customer WHERE external_id = 'visitor';
 INSERT INTO consent_log (workspace_id, customer_id, purpose, is_granted, time, source, told_at)
     SELECT workspace_id, id, 'marketing', FALSE, 37, 'banner', 38 FROM customer WHERE external_id = 'visitor'";
+const QUALITY: &str = "
+UPDATE review SET flags = 1, language = 'en', language_confidence = 0.75, words_hash = 7 WHERE review_id = 'r1';
+UPDATE event SET flags = 2 WHERE event_id = 'e1';
+UPDATE purchase SET flags = 16 WHERE order_id = 'o1';
+INSERT INTO quality_count (workspace_id, day, import, kind, rule, outcome, n)
+    SELECT id, 20000, U'0190b2a4000070008000000000000002', 'review', 'future_time', 'flagged', 1 FROM workspace WHERE slug = 'shop';
+INSERT INTO quality_count (workspace_id, day, import, kind, rule, outcome, n)
+    SELECT id, 20001, U'00000000000000000000000000000000', 'order', 'outlying_amount', 'mended', 2 FROM workspace WHERE slug = 'shop'";
 
 /// Reads all that the parts' rows tell, and writes beside and over them.
 pub(crate) async fn check(store: &dyn Store, parts: &[Part]) {
@@ -171,6 +181,7 @@ pub(crate) async fn check(store: &dyn Store, parts: &[Part]) {
     let told = consent.choices.get(&Purpose::Marketing).map(|choice| (choice.is_granted, choice.source.to_string()));
     assert_eq!(told, has(Part::Consent).then(|| (false, "banner".to_owned())));
     assert_eq!(consent.log.len(), usize::from(has(Part::Consent)));
+    quality_is_there(store, &shop, has(Part::Quality)).await;
     it_takes_new_facts(store, &shop).await;
     // Whatever was there before goes whole.
     let erased = store.erase_customer(&shop, &customer_id("ann"), &erasing(9)).await.unwrap().unwrap();
@@ -263,6 +274,22 @@ async fn leases_are_there(store: &dyn Store, shop: &WorkspaceId, leased: bool) {
     assert_eq!(import.map(|(_, job)| (job.id, job.lease.token > 3)), leased.then_some((JobId(id(4)), true)));
     let n_changes = store.changes(0).await.unwrap().len();
     assert_eq!(n_changes, usize::from(leased), "no change was told but the one that was");
+}
+
+async fn quality_is_there(store: &dyn Store, shop: &WorkspaceId, is_judged: bool) {
+    let first = store.reviews(shop, 0, 9).await.unwrap().remove(0);
+    let english = Tongue { language: Language::english(), confidence: 0.75 };
+    assert_eq!(first.review.tongue, is_judged.then_some(english), "nothing is made up for what came before");
+    assert_eq!(first.flags, if is_judged { Flags::of(&[Rule::FutureTime]) } else { Flags::default() });
+    let found = store.flagged(shop, JudgedKind::Order, Rule::OutlyingAmount, 9).await.unwrap();
+    assert_eq!(found, if is_judged { vec!["o1"] } else { vec![] });
+    let counts = store.quality(shop, None).await.unwrap();
+    let told: Vec<_> = counts.iter().map(|c| (c.day, c.import.is_some(), c.kind, c.outcome, c.n)).collect();
+    let expected = [
+        (20_000, true, JudgedKind::Review, Outcome::Flagged, 1),
+        (20_001, false, JudgedKind::Order, Outcome::Mended, 2),
+    ];
+    assert_eq!(told, if is_judged { expected.to_vec() } else { vec![] });
 }
 
 async fn it_takes_new_facts(store: &dyn Store, shop: &WorkspaceId) {

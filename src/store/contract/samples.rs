@@ -1,7 +1,7 @@
 //! Values that the laws are tried with, and a look at everything a workspace holds.
 
 use crate::domain::*;
-use crate::store::{MembersQuery, Store};
+use crate::store::{Judged, MembersQuery, Store};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -39,6 +39,7 @@ pub(crate) fn review(id: &str, customer: &str, text: &str) -> Review {
         item: Some("kettle".into()),
         rating: Some(4.5),
         time: at(0),
+        tongue: None,
     }
 }
 
@@ -192,7 +193,12 @@ pub(crate) async fn fill(store: &dyn Store, workspace: &WorkspaceId, flavour: u8
     ];
     facts.extend(bought(flavour));
     facts.extend((0..3).map(|i| Fact::Review(review(&format!("r{i}"), &format!("c{i}"), &format!("words {flavour}")))));
-    store.append(workspace, &facts, None, at(flavour.into())).await.unwrap();
+    let mut findings = Findings { marks: vec![Marks::default(); facts.len()], rejected: vec![] };
+    if let Some(last) = findings.marks.last_mut() {
+        last.own.flags = Flags::of(&[Rule::NoWords]);
+    }
+    let judged = Judged { facts: &facts, findings: &findings };
+    store.append_judged(workspace, judged, None, at(flavour.into())).await.unwrap();
     let stored = store.reviews(workspace, 0, 2).await.unwrap();
     let vectors: Vec<_> = stored.iter().map(|stored| (stored.seq, vec![flavour.into(), 0.5])).collect();
     store.put_vectors(workspace, MODEL, &vectors).await.unwrap();
@@ -264,6 +270,7 @@ pub(crate) async fn everything(store: &dyn Store, workspace: &WorkspaceId) -> St
         store.refunds(workspace, 0, 100),
         store.items(workspace, None, 100),
         store.accounts(workspace, None, 100),
+        store.quality(workspace, None),
         store.vectors(workspace, MODEL, 0, 100),
         store.reviews_without_vector(workspace, MODEL, 0, 100),
         store.count_reviews_without_vector(workspace, MODEL),

@@ -267,6 +267,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             int("amount_minor"),
             of("currency", Text),
             of("value", Real),
+            int("flags"),
         ],
     },
     Table {
@@ -283,6 +284,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             of("currency", Text),
             int("discount_minor"),
             of("lines", Text),
+            int("flags"),
         ],
     },
     Table {
@@ -297,6 +299,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             int("time"),
             int("amount_minor"),
             of("currency", Text),
+            int("flags"),
         ],
     },
     Table {
@@ -311,7 +314,17 @@ pub(in crate::store) const TABLES: &[Table] = &[
             of("item", Words),
             of("rating", Real),
             int("time"),
+            int("flags"),
+            of("language", Text),
+            of("language_confidence", Real),
+            int("words_hash"),
         ],
+    },
+    Table {
+        name: "quality_count",
+        belongs: Belongs::Directly,
+        key: &["day", "import", "kind", "rule", "outcome"],
+        columns: &[int("day"), of("import", Uuid), of("kind", Text), of("rule", Text), of("outcome", Text), int("n")],
     },
     Table {
         name: "embedding_model",

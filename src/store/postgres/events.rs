@@ -4,7 +4,7 @@ use super::columns::{Json, Moment, Text, Word, Words, get, limit};
 use super::customers::rows_of_one;
 use super::orders::money;
 use super::statements::rows;
-use crate::domain::{Activity, CustomerId, Event, ItemId, Timestamp, Who, WorkspaceId};
+use crate::domain::{Activity, CustomerId, Event, Flags, ItemId, Timestamp, Who, WorkspaceId};
 use crate::store::{Result, StoredEvent};
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
@@ -14,7 +14,7 @@ macro_rules! select {
     ($($rest:expr),+) => {
         concat!(
             "SELECT event.id, root.external_id, event_id, own.external_id, own.known, kind, name, time, properties,
-                    activity, item_id, value, amount_minor, currency
+                    activity, item_id, value, amount_minor, currency, flags
              FROM event JOIN customer own ON own.id = customer_id
              JOIN customer root ON root.id = coalesce(own.root_id, own.id) ",
             $($rest),+
@@ -67,7 +67,7 @@ fn stored_event(row: &Row) -> Result<StoredEvent> {
         activity: activity(row)?,
         told: None,
     };
-    Ok(StoredEvent { seq: get(row, 0)?, customer, event })
+    Ok(StoredEvent { seq: get(row, 0)?, customer, event, flags: Flags::of_bits(get(row, 14)?) })
 }
 
 fn activity(row: &Row) -> Result<Option<Activity>> {

@@ -31,6 +31,7 @@ mod members;
 mod opening;
 mod orders;
 mod plan;
+mod quality;
 mod retention;
 mod reviews;
 mod schema;
@@ -52,13 +53,14 @@ pub(super) use side::PostgresSide;
 pub use url::PostgresUrl;
 
 use super::{
-    Account, Appended, Change, Checkpoint, Claim, ConsentStore, Counts, Erased, Expired, IdChoices, Lease,
-    MembersQuery, Publication, Result, RetentionStore, ReviewVector, Store, StoreError, StoredEvent, StoredOrder,
-    StoredRefund, StoredReview,
+    Account, Appended, Change, Checkpoint, Claim, ConsentStore, Counts, Erased, Expired, IdChoices, Judged, Lease,
+    MembersQuery, Publication, QualityCount, Result, RetentionStore, ReviewVector, Store, StoreError, StoredEvent,
+    StoredOrder, StoredRefund, StoredReview,
 };
 use crate::domain::{
-    Customer, CustomerConsent, CustomerId, Fact, FactKind, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership,
-    Merge, Progress, Segmentation, SegmentationName, Timestamp, Version, Workspace, WorkspaceId,
+    Customer, CustomerConsent, CustomerId, FactKind, GroupId, Item, ItemId, Job, JobId, JudgedKind, Key, KeyId,
+    Language, Membership, Merge, Money, Progress, Rule, Segmentation, SegmentationName, Timestamp, Twin, Version,
+    Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use connections::{Connections, Limits};
@@ -239,14 +241,36 @@ impl Store for PostgresStore {
         write!(self, db => settings::find_or_put(db, workspace, name, value))
     }
 
-    async fn append(
+    async fn append_judged(
         &self,
         workspace: &WorkspaceId,
-        facts: &[Fact],
+        judged: Judged<'_>,
         checkpoint: Option<&Checkpoint>,
         now: Timestamp,
     ) -> Result<Vec<Appended>> {
-        write!(self, db => facts::append(db, workspace, facts, checkpoint, now))
+        write!(self, db => facts::append(db, workspace, judged, checkpoint, now))
+    }
+
+    async fn twins(&self, workspace: &WorkspaceId, twins: &[Twin<'_>]) -> Result<Vec<bool>> {
+        read!(self, db => quality::twins(db, workspace, twins))
+    }
+
+    async fn latest_totals(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<Money>> {
+        read!(self, db => orders::latest_totals(db, workspace, limit))
+    }
+
+    async fn quality(&self, workspace: &WorkspaceId, import: Option<JobId>) -> Result<Vec<QualityCount>> {
+        read!(self, db => quality::counts(db, workspace, import))
+    }
+
+    async fn flagged(
+        &self,
+        workspace: &WorkspaceId,
+        kind: JudgedKind,
+        rule: Rule,
+        limit: usize,
+    ) -> Result<Vec<String>> {
+        read!(self, db => quality::flagged(db, workspace, (kind, rule), limit))
     }
 
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts> {
@@ -268,6 +292,16 @@ impl Store for PostgresStore {
 
     async fn reviews(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredReview>> {
         read!(self, db => reviews::page(db, workspace, after, limit))
+    }
+
+    async fn reviews_in(
+        &self,
+        workspace: &WorkspaceId,
+        language: &Language,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredReview>> {
+        read!(self, db => reviews::in_language(db, workspace, language, after, limit))
     }
 
     async fn customer_reviews(

@@ -3,7 +3,7 @@
 use super::columns::{Json, Moment, Text, Words, get, limit};
 use super::customers::rows_of_one;
 use super::statements::rows;
-use crate::domain::{Currency, CustomerId, Money, Order, Refund, WorkspaceId};
+use crate::domain::{Currency, CustomerId, Flags, Money, Order, Refund, WorkspaceId};
 use crate::store::{Result, StoreError, StoredOrder, StoredRefund};
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 macro_rules! select_orders {
     ($($rest:expr),+) => {
         concat!(
-            "SELECT seq, order_id, root.external_id, time, total_minor, currency, discount_minor, lines
+            "SELECT seq, order_id, root.external_id, time, total_minor, currency, discount_minor, lines, flags
              FROM purchase JOIN customer own ON own.id = customer_id
              JOIN customer root ON root.id = coalesce(own.root_id, own.id) ",
             $($rest),+
@@ -24,7 +24,7 @@ macro_rules! select_orders {
 macro_rules! select_refunds {
     ($($rest:expr),+) => {
         concat!(
-            "SELECT seq, refund_id, order_id, root.external_id, time, amount_minor, currency
+            "SELECT seq, refund_id, order_id, root.external_id, time, amount_minor, currency, flags
              FROM refund JOIN customer own ON own.id = customer_id
              JOIN customer root ON root.id = coalesce(own.root_id, own.id) ",
             $($rest),+
@@ -43,6 +43,18 @@ pub(super) async fn page(
     );
     let page = rows(db, select, &[&workspace.as_str(), &after, &limit(n_orders)]).await?;
     page.iter().map(stored_order).collect()
+}
+
+pub(super) async fn latest_totals(
+    db: &impl GenericClient,
+    workspace: &WorkspaceId,
+    n_orders: usize,
+) -> Result<Vec<Money>> {
+    let select = "SELECT total_minor, currency FROM purchase
+         WHERE workspace_id = (SELECT id FROM workspace WHERE slug = $1) ORDER BY seq DESC LIMIT $2";
+    let totals = rows(db, select, &[&workspace.as_str(), &limit(n_orders)]).await?;
+    let totals = totals.iter().map(|row| money(row, 0)).collect::<Result<Vec<_>>>()?;
+    Ok(totals.into_iter().flatten().collect())
 }
 
 pub(super) async fn of_customer(
@@ -88,13 +100,15 @@ fn stored_order(row: &Row) -> Result<StoredOrder> {
     Ok(StoredOrder {
         seq: get(row, 0)?,
         order: Order { id, customer, time, total, discount_minor: get(row, 6)?, lines },
+        flags: Flags::of_bits(get(row, 8)?),
     })
 }
 
 fn stored_refund(row: &Row) -> Result<StoredRefund> {
     let (Text(order), Text(customer), Moment(time)) = (get(row, 2)?, get(row, 3)?, get(row, 4)?);
     let id = get::<Words<'static>>(row, 1)?.owned();
-    Ok(StoredRefund { seq: get(row, 0)?, refund: Refund { id, order, customer, time, amount: money(row, 5)? } })
+    let refund = Refund { id, order, customer, time, amount: money(row, 5)? };
+    Ok(StoredRefund { seq: get(row, 0)?, refund, flags: Flags::of_bits(get(row, 7)?) })
 }
 
 /// An amount from a column of minor units and the column of currencies after it.

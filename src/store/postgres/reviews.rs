@@ -3,7 +3,7 @@
 use super::columns::{Moment, Text, Words, get, limit};
 use super::customers::rows_of_one;
 use super::statements::rows;
-use crate::domain::{CustomerId, Review, ReviewText, WorkspaceId};
+use crate::domain::{CustomerId, Flags, Language, Review, ReviewText, Tongue, WorkspaceId};
 use crate::store::{Result, StoreError, StoredReview};
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
@@ -12,7 +12,8 @@ use tokio_postgres::Row;
 macro_rules! select {
     ($($rest:expr),+) => {
         concat!(
-            "SELECT seq, review_id, root.external_id, text, item, rating, review.time
+            "SELECT seq, review_id, root.external_id, text, item, rating, review.time, language,
+                    language_confidence, flags
              FROM review JOIN customer own ON own.id = customer_id
              JOIN customer root ON root.id = coalesce(own.root_id, own.id) ",
             $($rest),+
@@ -34,6 +35,21 @@ pub(super) async fn page(
         &[&workspace.as_str(), &after, &limit(n_reviews)],
     )
     .await?;
+    page.iter().map(stored_review).collect()
+}
+
+pub(super) async fn in_language(
+    db: &impl GenericClient,
+    workspace: &WorkspaceId,
+    language: &Language,
+    after: i64,
+    n_reviews: usize,
+) -> Result<Vec<StoredReview>> {
+    let select = select!(
+        "WHERE review.workspace_id = (SELECT id FROM workspace WHERE slug = $1) AND language = $2 AND seq > $3
+         ORDER BY seq LIMIT $4"
+    );
+    let page = rows(db, select, &[&workspace.as_str(), &language.as_str(), &after, &limit(n_reviews)]).await?;
     page.iter().map(stored_review).collect()
 }
 
@@ -82,6 +98,9 @@ fn stored_review(row: &Row) -> Result<StoredReview> {
     let text = ReviewText::parse(&get::<Words<'static>>(row, 3)?.0);
     let text = text.map_err(|_| StoreError::Corrupt("a review has no words".into()))?;
     let item = get::<Option<Words<'static>>>(row, 4)?.map(Words::owned);
-    let review = Review { id, customer, text, item, rating: get(row, 5)?, time };
-    Ok(StoredReview { seq: get(row, 0)?, review })
+    let language = get::<Option<Text<Language>>>(row, 7)?.map(|Text(language)| language);
+    let confidence: Option<f64> = get(row, 8)?;
+    let tongue = language.zip(confidence).map(|(language, confidence)| Tongue { language, confidence });
+    let review = Review { id, customer, text, item, rating: get(row, 5)?, time, tongue };
+    Ok(StoredReview { seq: get(row, 0)?, review, flags: Flags::of_bits(get(row, 9)?) })
 }

@@ -4,7 +4,7 @@ use super::columns::{Text, Words, get};
 use super::plan::{Beside, Named, Plan, StandingOrder, StandingPerson, StandingReview};
 use super::statements::rows;
 use super::{accounts, items};
-use crate::domain::{Currency, CustomerId, WorkspaceId};
+use crate::domain::{Currency, CustomerId, Flags, WorkspaceId};
 use crate::store::{Result, rules};
 use deadpool_postgres::Transaction;
 use std::collections::HashMap;
@@ -163,5 +163,6 @@ fn order(row: &Row, customer: usize) -> Result<StandingOrder> {
         currency: get::<Option<Text<Currency>>>(row, 7)?.map(|Text(currency)| currency),
         discount_minor: get(row, 8)?,
         lines: get(row, 9)?,
+        flags: Flags::default(),
     })
 }

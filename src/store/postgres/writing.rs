@@ -3,9 +3,9 @@
 
 use super::columns::{Json, Moment, Word, Words, get};
 use super::plan::{People, Person, Plan, StandingOrder, Traits};
-use super::statements::{execute, rows};
+use super::statements::{Parameters, execute, rows};
 use super::{accounts, consent, items, vectors};
-use crate::domain::{Activity, Currency, Event, ItemId, Refund, Review, Timestamp};
+use crate::domain::{Activity, Currency, Event, Flags, ItemId, Refund, Review, Timestamp};
 use crate::store::{Result, StoreError};
 use deadpool_postgres::Transaction;
 use std::collections::HashMap;
@@ -159,36 +159,56 @@ async fn delete_reviews(db: &Transaction<'_>, workspace: i64, seqs: &[i64]) -> R
     Ok(())
 }
 
-async fn write_reviews(place: Place<'_>, reviews: &[(usize, &Review)], customers: &[i64]) -> Result<()> {
+async fn write_reviews(place: Place<'_>, reviews: &[(usize, &Review, Flags)], customers: &[i64]) -> Result<()> {
     if reviews.is_empty() {
         return Ok(());
     }
-    let owners: Vec<i64> = reviews.iter().map(|(customer, _)| customers[*customer]).collect();
-    let ids: Vec<&str> = reviews.iter().map(|(_, review)| review.id.as_str()).collect();
-    let texts: Vec<Words<'_>> = reviews.iter().map(|(_, review)| Words::of(review.text.as_str())).collect();
-    let items: Vec<_> = reviews.iter().map(|(_, review)| review.item.as_deref().map(Words::of)).collect();
-    let ratings: Vec<Option<f64>> = reviews.iter().map(|(_, review)| review.rating).collect();
-    let times: Vec<Moment> = reviews.iter().map(|(_, review)| Moment(review.time)).collect();
-    let insert = "INSERT INTO review (workspace_id, review_id, customer_id, text, item, rating, time)
-         SELECT $1, id, customer, new.text, new.item, new.rating, new.time
-         FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::double precision[], $7::bigint[])
-             WITH ORDINALITY AS new (id, customer, text, item, rating, time, position)
+    let owners: Vec<i64> = reviews.iter().map(|(customer, _, _)| customers[*customer]).collect();
+    let ids: Vec<&str> = reviews.iter().map(|(_, review, _)| review.id.as_str()).collect();
+    let texts: Vec<Words<'_>> = reviews.iter().map(|(_, review, _)| Words::of(review.text.as_str())).collect();
+    let items: Vec<_> = reviews.iter().map(|(_, review, _)| review.item.as_deref().map(Words::of)).collect();
+    let ratings: Vec<Option<f64>> = reviews.iter().map(|(_, review, _)| review.rating).collect();
+    let times: Vec<Moment> = reviews.iter().map(|(_, review, _)| Moment(review.time)).collect();
+    let tongues: Vec<_> = reviews.iter().map(|(_, review, _)| review.tongue.as_ref()).collect();
+    let languages: Vec<_> = tongues.iter().map(|tongue| tongue.map(|tongue| tongue.language.as_str())).collect();
+    let confidences: Vec<_> = tongues.iter().map(|tongue| tongue.map(|tongue| tongue.confidence)).collect();
+    let fingerprints: Vec<i64> = reviews.iter().map(|(_, review, _)| review.text.fingerprint()).collect();
+    let flags: Vec<i64> = reviews.iter().map(|(_, _, flags)| flags.bits()).collect();
+    let insert = "INSERT INTO review (workspace_id, review_id, customer_id, text, item, rating, time, language,
+             language_confidence, words_hash, flags)
+         SELECT $1, id, customer, new.text, new.item, new.rating, new.time, new.language, sure, print, new.flags
+         FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::double precision[], $7::bigint[], $8::text[],
+                 $9::double precision[], $10::bigint[], $11::bigint[])
+             WITH ORDINALITY AS new (id, customer, text, item, rating, time, language, sure, print, flags, position)
          ORDER BY position";
-    execute(place.db, insert, &[&place.workspace, &ids, &owners, &texts, &items, &ratings, &times]).await?;
+    let parameters: Parameters<'_> = &[
+        &place.workspace,
+        &ids,
+        &owners,
+        &texts,
+        &items,
+        &ratings,
+        &times,
+        &languages,
+        &confidences,
+        &fingerprints,
+        &flags,
+    ];
+    execute(place.db, insert, parameters).await?;
     Ok(())
 }
 
-async fn write_events(place: Place<'_>, events: &[(usize, &Event)], customers: &[i64]) -> Result<()> {
+async fn write_events(place: Place<'_>, events: &[(usize, &Event, Flags)], customers: &[i64]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
     }
-    let ids: Vec<&str> = events.iter().map(|(_, event)| event.id.as_str()).collect();
-    let owners: Vec<i64> = events.iter().map(|(customer, _)| customers[*customer]).collect();
-    let kinds: Vec<Word<_>> = events.iter().map(|(_, event)| Word(event.kind)).collect();
-    let names: Vec<Words<'_>> = events.iter().map(|(_, event)| Words::of(&event.name)).collect();
-    let times: Vec<Moment> = events.iter().map(|(_, event)| Moment(event.time)).collect();
-    let properties: Vec<Json<_>> = events.iter().map(|(_, event)| Json(&event.properties)).collect();
-    let did: Vec<Option<&Activity>> = events.iter().map(|(_, event)| event.activity.as_ref()).collect();
+    let ids: Vec<&str> = events.iter().map(|(_, event, _)| event.id.as_str()).collect();
+    let owners: Vec<i64> = events.iter().map(|(customer, _, _)| customers[*customer]).collect();
+    let kinds: Vec<Word<_>> = events.iter().map(|(_, event, _)| Word(event.kind)).collect();
+    let names: Vec<Words<'_>> = events.iter().map(|(_, event, _)| Words::of(&event.name)).collect();
+    let times: Vec<Moment> = events.iter().map(|(_, event, _)| Moment(event.time)).collect();
+    let properties: Vec<Json<_>> = events.iter().map(|(_, event, _)| Json(&event.properties)).collect();
+    let did: Vec<Option<&Activity>> = events.iter().map(|(_, event, _)| event.activity.as_ref()).collect();
     let did_what: Vec<_> = did.iter().map(|did| did.map(|did| Word(did.kind))).collect();
     let items: Vec<_> = did.iter().map(|did| did.and_then(|did| did.item.as_ref()).map(ItemId::as_str)).collect();
     let amounts: Vec<_> = did.iter().map(|did| did.and_then(|did| did.amount)).collect();
@@ -196,12 +216,15 @@ async fn write_events(place: Place<'_>, events: &[(usize, &Event)], customers: &
     let currencies: Vec<_> =
         amounts.iter().map(|amount| amount.as_ref().and_then(|a| code(a.currency.as_ref()))).collect();
     let values: Vec<_> = did.iter().map(|did| did.and_then(|did| did.value)).collect();
+    let flags: Vec<i64> = events.iter().map(|(_, _, flags)| flags.bits()).collect();
     let insert = "INSERT INTO event (workspace_id, event_id, customer_id, kind, name, time, properties, activity, item_id,
-             amount_minor, currency, value)
-         SELECT $1, id, customer, new.kind, new.name, new.time, new.properties, did, item, minor, new.currency, new.value
+             amount_minor, currency, value, flags)
+         SELECT $1, id, customer, new.kind, new.name, new.time, new.properties, did, item, minor, new.currency, new.value,
+             new.flags
          FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[],
-                 $10::bigint[], $11::text[], $12::double precision[])
-             WITH ORDINALITY AS new (id, customer, kind, name, time, properties, did, item, minor, currency, value, position)
+                 $10::bigint[], $11::text[], $12::double precision[], $13::bigint[])
+             WITH ORDINALITY AS new (id, customer, kind, name, time, properties, did, item, minor, currency, value, flags,
+                 position)
          ORDER BY position";
     execute(
         place.db,
@@ -219,6 +242,7 @@ async fn write_events(place: Place<'_>, events: &[(usize, &Event)], customers: &
             &minors,
             &currencies,
             &values,
+            &flags,
         ],
     )
     .await?;
@@ -259,38 +283,43 @@ async fn insert_orders(place: Place<'_>, orders: &[(&str, &StandingOrder)], cust
     let currencies: Vec<_> = orders.iter().map(|(_, order)| code(order.currency.as_ref())).collect();
     let discounts: Vec<i64> = orders.iter().map(|(_, order)| order.discount_minor).collect();
     let lines: Vec<&str> = orders.iter().map(|(_, order)| order.lines.as_str()).collect();
+    let flags: Vec<i64> = orders.iter().map(|(_, order)| order.flags.bits()).collect();
     let insert = "INSERT INTO purchase (workspace_id, order_id, customer_id, time, said_at, total_minor, currency,
-             discount_minor, lines)
-         SELECT $1, id, customer, new.time, new.said_at, total, new.currency, discount, new.lines
-         FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::text[])
-             WITH ORDINALITY AS new (id, customer, time, said_at, total, currency, discount, lines, position)
+             discount_minor, lines, flags)
+         SELECT $1, id, customer, new.time, new.said_at, total, new.currency, discount, new.lines, new.flags
+         FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::text[],
+                 $10::bigint[])
+             WITH ORDINALITY AS new (id, customer, time, said_at, total, currency, discount, lines, flags, position)
          ORDER BY position";
     execute(
         place.db,
         insert,
-        &[&place.workspace, &ids, &owners, &times, &said, &totals, &currencies, &discounts, &lines],
+        &[&place.workspace, &ids, &owners, &times, &said, &totals, &currencies, &discounts, &lines, &flags],
     )
     .await?;
     Ok(())
 }
 
-async fn write_refunds(place: Place<'_>, refunds: &[(usize, &Refund)], customers: &[i64]) -> Result<()> {
+async fn write_refunds(place: Place<'_>, refunds: &[(usize, &Refund, Flags)], customers: &[i64]) -> Result<()> {
     if refunds.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Words<'_>> = refunds.iter().map(|(_, refund)| Words::of(&refund.id)).collect();
-    let orders: Vec<&str> = refunds.iter().map(|(_, refund)| refund.order.as_str()).collect();
-    let owners: Vec<i64> = refunds.iter().map(|(customer, _)| customers[*customer]).collect();
-    let times: Vec<Moment> = refunds.iter().map(|(_, refund)| Moment(refund.time)).collect();
-    let amounts: Vec<_> = refunds.iter().map(|(_, refund)| refund.amount.as_ref()).collect();
+    let ids: Vec<Words<'_>> = refunds.iter().map(|(_, refund, _)| Words::of(&refund.id)).collect();
+    let orders: Vec<&str> = refunds.iter().map(|(_, refund, _)| refund.order.as_str()).collect();
+    let owners: Vec<i64> = refunds.iter().map(|(customer, _, _)| customers[*customer]).collect();
+    let times: Vec<Moment> = refunds.iter().map(|(_, refund, _)| Moment(refund.time)).collect();
+    let amounts: Vec<_> = refunds.iter().map(|(_, refund, _)| refund.amount.as_ref()).collect();
     let minors: Vec<_> = amounts.iter().map(|amount| amount.map(|amount| amount.minor)).collect();
     let currencies: Vec<_> = amounts.iter().map(|amount| amount.and_then(|a| code(a.currency.as_ref()))).collect();
-    let insert = "INSERT INTO refund (workspace_id, refund_id, order_id, customer_id, time, amount_minor, currency)
-         SELECT $1, id, new.order_id, customer, new.time, minor, new.currency
-         FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
-             WITH ORDINALITY AS new (id, order_id, customer, time, minor, currency, position)
+    let flags: Vec<i64> = refunds.iter().map(|(_, _, flags)| flags.bits()).collect();
+    let insert =
+        "INSERT INTO refund (workspace_id, refund_id, order_id, customer_id, time, amount_minor, currency, flags)
+         SELECT $1, id, new.order_id, customer, new.time, minor, new.currency, new.flags
+         FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])
+             WITH ORDINALITY AS new (id, order_id, customer, time, minor, currency, flags, position)
          ORDER BY position";
-    execute(place.db, insert, &[&place.workspace, &ids, &orders, &owners, &times, &minors, &currencies]).await?;
+    execute(place.db, insert, &[&place.workspace, &ids, &orders, &owners, &times, &minors, &currencies, &flags])
+        .await?;
     Ok(())
 }
 

@@ -3,13 +3,13 @@
 use super::columns::{Json, Moment, Text, Word, limit};
 use super::orders::currency;
 use super::workspaces;
-use crate::domain::{Activity, Currency, CustomerId, Event, Money, Timestamp, Who, WorkspaceId};
+use crate::domain::{Activity, Currency, CustomerId, Event, Flags, Money, Timestamp, Who, WorkspaceId};
 use crate::store::{Result, StoredEvent};
 use rusqlite::{Connection, Row, params};
 
 const COLUMNS: &str =
     "SELECT event.id, root.external_id, event_id, own.external_id, own.known, kind, name, time, properties,
-         activity, item_id, amount_minor, currency, value
+         activity, item_id, amount_minor, currency, value, flags
      FROM event JOIN customer own ON own.id = event.customer_id
      JOIN customer root ON root.id = coalesce(own.root_id, own.id)";
 
@@ -18,13 +18,13 @@ pub(super) fn is_there(db: &Connection, workspace: i64, event: &Event) -> Result
     Ok(statement.exists(params![workspace, event.id.as_str()])?)
 }
 
-pub(super) fn insert(db: &Connection, workspace: i64, customer: i64, event: &Event) -> Result<()> {
+pub(super) fn insert(db: &Connection, workspace: i64, customer: i64, (event, flags): (&Event, Flags)) -> Result<()> {
     let activity = event.activity.as_ref();
     let amount = activity.and_then(|activity| activity.amount);
     db.prepare_cached(
         "INSERT INTO event (workspace_id, event_id, customer_id, kind, name, time, properties, activity, item_id,
-             amount_minor, currency, value)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             amount_minor, currency, value, flags)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         workspace,
@@ -39,6 +39,7 @@ pub(super) fn insert(db: &Connection, workspace: i64, customer: i64, event: &Eve
         amount.map(|amount| amount.minor),
         amount.as_ref().and_then(|amount| amount.currency.as_ref()).map(Currency::as_str),
         activity.and_then(|activity| activity.value),
+        flags.bits(),
     ])?;
     Ok(())
 }
@@ -84,7 +85,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
         activity: activity(row)?,
         told: None,
     };
-    Ok(StoredEvent { seq: row.get(0)?, customer, event })
+    Ok(StoredEvent { seq: row.get(0)?, customer, event, flags: Flags::of_bits(row.get(14)?) })
 }
 
 fn activity(row: &Row<'_>) -> rusqlite::Result<Option<Activity>> {

@@ -3,20 +3,22 @@
 use super::columns::Moment;
 use super::erasure::Suppressed;
 use super::{
-    accounts, changes, consent, customers, events, identity, items, jobs, orders, retention, reviews, workspaces,
+    accounts, changes, consent, customers, events, identity, items, jobs, orders, quality, retention, reviews,
+    workspaces,
 };
 use crate::domain::{
-    Alias, Consent, CustomerId, Event, EventId, Fact, FactKind, Group, Identify, Order, Refund, Review, Timestamp,
-    Told, Who, WorkspaceId,
+    Alias, Consent, CustomerId, Event, EventId, Fact, FactKind, Group, Identify, JudgedKind, Mark, Marks, Order,
+    Refund, Review, Timestamp, Told, Who, WorkspaceId,
 };
-use crate::store::{Appended, Changed, Checkpoint, Result, rules};
+use crate::store::rules::{self, Tally};
+use crate::store::{Appended, Changed, Checkpoint, Judged, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashMap};
 
 pub(super) fn append(
     db: &Connection,
     workspace: &WorkspaceId,
-    facts: &[Fact],
+    judged: Judged<'_>,
     checkpoint: Option<&Checkpoint>,
     now: Timestamp,
 ) -> Result<Vec<Appended>> {
@@ -38,12 +40,17 @@ pub(super) fn append(
         n_new: 0,
         merged: 0,
         n_new_items: 0,
+        found: Tally::of(judged.findings),
     };
-    let appended = facts.iter().map(|fact| appending.fact(fact)).collect::<Result<_>>()?;
+    let facts = judged.facts.iter().enumerate();
+    let appended = facts.map(|(place, fact)| appending.fact(fact, rules::marks_of(judged.findings, place)));
+    let appended = appended.collect::<Result<_>>()?;
     appending.count()?;
     if appending.is_consent_new {
         changes::log(db, row, Changed::Consent)?;
     }
+    let import = checkpoint.map(|checkpoint| checkpoint.job);
+    quality::count(db, row, (rules::day_of(now), import), &appending.found)?;
     Ok(appended)
 }
 
@@ -67,6 +74,8 @@ struct Appending<'a> {
     /// What merging added to the number of customers; below 0 as a rule.
     merged: i64,
     n_new_items: i64,
+    /// Which rules the kept facts broke.
+    found: Tally,
 }
 
 #[derive(Clone, Copy)]
@@ -83,20 +92,20 @@ struct Gain {
 }
 
 impl Appending<'_> {
-    fn fact(&mut self, fact: &Fact) -> Result<Appended> {
+    fn fact(&mut self, fact: &Fact, marks: Marks) -> Result<Appended> {
         for id in rules::ids_told_of(fact) {
             if self.suppressed.has(self.db, self.workspace, self.slug, id)? {
                 return Ok(Appended::Suppressed);
             }
         }
         match fact {
-            Fact::Review(review) => self.review(review, true),
+            Fact::Review(review) => self.review(review, marks.own, true),
             Fact::Identify(identify) => self.identify(identify),
-            Fact::Event(event) => self.event(event),
+            Fact::Event(event) => self.event(event, marks),
             Fact::Alias(alias) => self.alias(alias),
             Fact::Group(group) => self.group(group),
-            Fact::Order(order) => self.order(order, true),
-            Fact::Refund(refund) => self.refund(refund, true),
+            Fact::Order(order) => self.order(order, marks.own, true),
+            Fact::Refund(refund) => self.refund(refund, marks.own, true),
             Fact::Item(item) => {
                 let appended = items::append(self.db, self.workspace, item)?;
                 self.n_new_items += i64::from(appended == Appended::Accepted);
@@ -115,7 +124,7 @@ impl Appending<'_> {
         Ok(if is_new || before != (self.n_new, self.merged) { Appended::Accepted } else { Appended::Duplicate })
     }
 
-    fn review(&mut self, review: &Review, is_known: bool) -> Result<Appended> {
+    fn review(&mut self, review: &Review, mark: Mark, is_known: bool) -> Result<Appended> {
         if self.is_expired((FactKind::Reviews, review.id.as_str(), review.time))? {
             return Ok(Appended::Expired);
         }
@@ -130,7 +139,8 @@ impl Appending<'_> {
             reviews::delete(self.db, self.workspace, standing.seq)?;
             self.gains.entry(standing.customer).or_default().n_reviews -= 1;
         }
-        reviews::insert(self.db, self.workspace, customer, review)?;
+        reviews::insert(self.db, self.workspace, customer, (review, mark.flags))?;
+        self.found.add(JudgedKind::Review, mark);
         self.gains.entry(customer).or_default().n_reviews += 1;
         Ok(appended)
     }
@@ -146,7 +156,7 @@ impl Appending<'_> {
         Ok(if changed || before != (self.n_new, self.merged) { Appended::Accepted } else { Appended::Duplicate })
     }
 
-    fn event(&mut self, event: &Event) -> Result<Appended> {
+    fn event(&mut self, event: &Event, marks: Marks) -> Result<Appended> {
         if events::is_there(self.db, self.workspace, event)? {
             // Before the customer is made: a repeated event changes nothing, whomever it names.
             return Ok(Appended::Duplicate);
@@ -158,14 +168,15 @@ impl Appending<'_> {
             return Ok(Appended::Declined);
         }
         let customer = self.who(&event.who, event.time)?;
-        events::insert(self.db, self.workspace, customer, event)?;
+        events::insert(self.db, self.workspace, customer, (event, marks.own.flags))?;
+        self.found.add(JudgedKind::Event, marks.own);
         self.gains.entry(customer).or_default().n_events += 1;
         match &event.told {
             None => {}
             // Whether the customer is known was told by the event itself.
-            Some(Told::Order(order)) => drop(self.order(order, false)?),
-            Some(Told::Refund(refund)) => drop(self.refund(refund, false)?),
-            Some(Told::Review(review)) => drop(self.review(review, false)?),
+            Some(Told::Order(order)) => drop(self.order(order, marks.told, false)?),
+            Some(Told::Refund(refund)) => drop(self.refund(refund, marks.told, false)?),
+            Some(Told::Review(review)) => drop(self.review(review, marks.told, false)?),
         }
         Ok(Appended::Accepted)
     }
@@ -189,27 +200,32 @@ impl Appending<'_> {
         Ok(if changed { Appended::Accepted } else { Appended::Duplicate })
     }
 
-    fn order(&mut self, order: &Order, is_known: bool) -> Result<Appended> {
+    fn order(&mut self, order: &Order, mark: Mark, is_known: bool) -> Result<Appended> {
         if self.is_expired((FactKind::Orders, order.id.as_str(), order.time))? {
             return Ok(Appended::Expired);
         }
         let customer = self.customer(&order.customer, is_known)?;
-        let kept = orders::append(self.db, self.workspace, customer, order)?;
+        let kept = orders::append(self.db, self.workspace, customer, (order, mark.flags))?;
         if let Some(before) = kept.taken_from {
             self.gains.entry(before).or_default().n_orders -= 1;
         }
         if kept.appended != Appended::Duplicate {
             self.gains.entry(customer).or_default().n_orders += 1;
+            self.found.add(JudgedKind::Order, mark);
         }
         Ok(kept.appended)
     }
 
-    fn refund(&mut self, refund: &Refund, is_known: bool) -> Result<Appended> {
+    fn refund(&mut self, refund: &Refund, mark: Mark, is_known: bool) -> Result<Appended> {
         if self.is_expired((FactKind::Refunds, &refund.id, refund.time))? {
             return Ok(Appended::Expired);
         }
         let customer = self.customer(&refund.customer, is_known)?;
-        orders::append_refund(self.db, self.workspace, customer, refund)
+        let appended = orders::append_refund(self.db, self.workspace, customer, (refund, mark.flags))?;
+        if appended == Appended::Accepted {
+            self.found.add(JudgedKind::Refund, mark);
+        }
+        Ok(appended)
     }
 
     /// Whether a fact that is not there is too old to be kept.

@@ -20,6 +20,7 @@ mod members;
 mod older;
 mod opening;
 mod orders;
+mod quality;
 mod readers;
 mod retention;
 mod reviews;
@@ -42,12 +43,12 @@ pub(super) use side::SqliteSide;
 pub(super) use verify::verify;
 
 use super::{
-    Account, Appended, Change, Checkpoint, Claim, Counts, Erased, Lease, MembersQuery, Publication, Result,
-    ReviewVector, Store, StoredEvent, StoredOrder, StoredRefund, StoredReview,
+    Account, Appended, Change, Checkpoint, Claim, Counts, Erased, Judged, Lease, MembersQuery, Publication,
+    QualityCount, Result, ReviewVector, Store, StoredEvent, StoredOrder, StoredRefund, StoredReview,
 };
 use crate::domain::{
-    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, Key, KeyId, Membership, Merge, Progress,
-    Segmentation, SegmentationName, Timestamp, Told, Version, Workspace, WorkspaceId,
+    Customer, CustomerId, Fact, GroupId, Item, ItemId, Job, JobId, JudgedKind, Key, KeyId, Language, Membership, Merge,
+    Money, Progress, Rule, Segmentation, SegmentationName, Timestamp, Told, Twin, Version, Workspace, WorkspaceId,
 };
 use async_trait::async_trait;
 use leases::OwnedPublication;
@@ -164,16 +165,47 @@ impl Store for SqliteStore {
         self.write(move |db| settings::find_or_put(db, &workspace, &name, &value)).await
     }
 
-    async fn append(
+    async fn append_judged(
         &self,
         workspace: &WorkspaceId,
-        facts: &[Fact],
+        judged: Judged<'_>,
         checkpoint: Option<&Checkpoint>,
         now: Timestamp,
     ) -> Result<Vec<Appended>> {
-        let size_bytes = facts.iter().map(size_bytes).sum();
-        let (workspace, facts, checkpoint) = (workspace.clone(), facts.to_vec(), checkpoint.cloned());
-        self.writer.write(size_bytes, move |db| facts::append(db, &workspace, &facts, checkpoint.as_ref(), now)).await
+        let size_bytes = judged.facts.iter().map(size_bytes).sum();
+        let (workspace, checkpoint) = (workspace.clone(), checkpoint.cloned());
+        let (facts, findings) = (judged.facts.to_vec(), judged.findings.clone());
+        let append = move |db: &Connection| {
+            let judged = Judged { facts: &facts, findings: &findings };
+            facts::append(db, &workspace, judged, checkpoint.as_ref(), now)
+        };
+        self.writer.write(size_bytes, append).await
+    }
+
+    async fn twins(&self, workspace: &WorkspaceId, twins: &[Twin<'_>]) -> Result<Vec<bool>> {
+        let (workspace, sought) = (workspace.clone(), twins.iter().map(quality::Sought::of).collect::<Vec<_>>());
+        self.read(move |db| quality::twins(db, &workspace, &sought)).await
+    }
+
+    async fn latest_totals(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<Money>> {
+        let workspace = workspace.clone();
+        self.read(move |db| orders::latest_totals(db, &workspace, limit)).await
+    }
+
+    async fn quality(&self, workspace: &WorkspaceId, import: Option<JobId>) -> Result<Vec<QualityCount>> {
+        let workspace = workspace.clone();
+        self.read(move |db| quality::counts(db, &workspace, import)).await
+    }
+
+    async fn flagged(
+        &self,
+        workspace: &WorkspaceId,
+        kind: JudgedKind,
+        rule: Rule,
+        limit: usize,
+    ) -> Result<Vec<String>> {
+        let workspace = workspace.clone();
+        self.read(move |db| quality::flagged(db, &workspace, (kind, rule), limit)).await
     }
 
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts> {
@@ -199,6 +231,17 @@ impl Store for SqliteStore {
     async fn reviews(&self, workspace: &WorkspaceId, after: i64, limit: usize) -> Result<Vec<StoredReview>> {
         let workspace = workspace.clone();
         self.read(move |db| reviews::page(db, &workspace, after, limit)).await
+    }
+
+    async fn reviews_in(
+        &self,
+        workspace: &WorkspaceId,
+        language: &Language,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredReview>> {
+        let (workspace, language) = (workspace.clone(), language.clone());
+        self.read(move |db| reviews::in_language(db, &workspace, &language, after, limit)).await
     }
 
     async fn customer_reviews(

@@ -16,6 +16,7 @@ const BROUGHT: [&[Part]; MIGRATIONS.len()] = [
     &[Part::Leases],
     &[Part::Consent],
     &[],
+    &[Part::Quality],
 ];
 
 fn parts(version: usize) -> Vec<Part> {

@@ -2,15 +2,16 @@
 
 use super::columns::{Json, Moment, Text, limit};
 use super::{identity, workspaces};
-use crate::domain::{Currency, CustomerId, Money, Order, Refund, WorkspaceId};
+use crate::domain::{Currency, CustomerId, Flags, Money, Order, Refund, WorkspaceId};
 use crate::store::{Appended, Result, StoredOrder, StoredRefund};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "SELECT seq, order_id, root.external_id, time, total_minor, currency, discount_minor, lines
+const COLUMNS: &str =
+    "SELECT seq, order_id, root.external_id, time, total_minor, currency, discount_minor, lines, flags
      FROM purchase JOIN customer own ON own.id = purchase.customer_id
      JOIN customer root ON root.id = coalesce(own.root_id, own.id)";
 
-const REFUNDS: &str = "SELECT seq, refund_id, order_id, root.external_id, time, amount_minor, currency
+const REFUNDS: &str = "SELECT seq, refund_id, order_id, root.external_id, time, amount_minor, currency, flags
      FROM refund JOIN customer own ON own.id = refund.customer_id
      JOIN customer root ON root.id = coalesce(own.root_id, own.id)";
 
@@ -20,9 +21,9 @@ pub(super) struct Kept {
     pub taken_from: Option<i64>,
 }
 
-pub(super) fn append(db: &Connection, workspace: i64, customer: i64, order: &Order) -> Result<Kept> {
+pub(super) fn append(db: &Connection, workspace: i64, customer: i64, (order, flags): (&Order, Flags)) -> Result<Kept> {
     let Some(standing) = find(db, workspace, customer, order)? else {
-        insert(db, workspace, customer, order, order.time.as_microsecond())?;
+        insert(db, (workspace, customer), (order, flags), order.time.as_microsecond())?;
         return Ok(Kept { appended: Appended::Accepted, taken_from: None });
     };
     let time = standing.time.min(order.time.as_microsecond());
@@ -33,7 +34,7 @@ pub(super) fn append(db: &Connection, workspace: i64, customer: i64, order: &Ord
         return Ok(Kept { appended: Appended::Duplicate, taken_from: None });
     }
     db.prepare_cached("DELETE FROM purchase WHERE seq = ?1")?.execute([standing.seq])?;
-    insert(db, workspace, customer, order, time)?;
+    insert(db, (workspace, customer), (order, flags), time)?;
     Ok(Kept { appended: Appended::Replaced, taken_from: Some(standing.customer) })
 }
 
@@ -74,10 +75,16 @@ fn find(db: &Connection, workspace: i64, customer: i64, order: &Order) -> Result
     Ok(standing.optional()?)
 }
 
-fn insert(db: &Connection, workspace: i64, customer: i64, order: &Order, placed_at: i64) -> Result<()> {
+fn insert(
+    db: &Connection,
+    (workspace, customer): (i64, i64),
+    (order, flags): (&Order, Flags),
+    placed_at: i64,
+) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO purchase (workspace_id, order_id, customer_id, time, said_at, total_minor, currency, discount_minor, lines)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO purchase (workspace_id, order_id, customer_id, time, said_at, total_minor, currency, discount_minor, lines,
+             flags)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         workspace,
@@ -89,15 +96,21 @@ fn insert(db: &Connection, workspace: i64, customer: i64, order: &Order, placed_
         order.total.currency.as_ref().map(Currency::as_str),
         order.discount_minor,
         Json(&order.lines),
+        flags.bits(),
     ])?;
     Ok(())
 }
 
-pub(super) fn append_refund(db: &Connection, workspace: i64, customer: i64, refund: &Refund) -> Result<Appended> {
+pub(super) fn append_refund(
+    db: &Connection,
+    workspace: i64,
+    customer: i64,
+    (refund, flags): (&Refund, Flags),
+) -> Result<Appended> {
     let added = db
         .prepare_cached(
-            "INSERT INTO refund (workspace_id, refund_id, order_id, customer_id, time, amount_minor, currency)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+            "INSERT INTO refund (workspace_id, refund_id, order_id, customer_id, time, amount_minor, currency, flags)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             workspace,
@@ -107,6 +120,7 @@ pub(super) fn append_refund(db: &Connection, workspace: i64, customer: i64, refu
             Moment(refund.time),
             refund.amount.map(|amount| amount.minor),
             refund.amount.as_ref().and_then(|amount| amount.currency.as_ref()).map(Currency::as_str),
+            flags.bits(),
         ])?;
     Ok(if added > 0 { Appended::Accepted } else { Appended::Duplicate })
 }
@@ -117,6 +131,16 @@ pub(super) fn page(db: &Connection, workspace: &WorkspaceId, after: i64, n_order
         db.prepare_cached(&format!("{COLUMNS} WHERE purchase.workspace_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"))?;
     let page = statement.query_map([workspace, after, limit(n_orders)], stored)?;
     Ok(page.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn latest_totals(db: &Connection, workspace: &WorkspaceId, n_orders: usize) -> Result<Vec<Money>> {
+    let Some(workspace) = workspaces::find(db, workspace)? else { return Ok(Vec::new()) };
+    let mut statement = db.prepare_cached(
+        "SELECT total_minor, currency FROM purchase WHERE workspace_id = ?1 ORDER BY seq DESC LIMIT ?2",
+    )?;
+    let totals = statement
+        .query_map([workspace, limit(n_orders)], |row| Ok(Money { minor: row.get(0)?, currency: currency(row, 1)? }))?;
+    Ok(totals.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn of_customer(
@@ -162,14 +186,16 @@ fn stored_refund(row: &Row<'_>) -> rusqlite::Result<StoredRefund> {
     let minor: Option<i64> = row.get(5)?;
     let currency = currency(row, 6)?;
     let amount = minor.map(|minor| Money { minor, currency });
-    Ok(StoredRefund { seq: row.get(0)?, refund: Refund { id: row.get(1)?, order, customer, time, amount } })
+    let flags = Flags::of_bits(row.get(7)?);
+    Ok(StoredRefund { seq: row.get(0)?, refund: Refund { id: row.get(1)?, order, customer, time, amount }, flags })
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredOrder> {
     let (Text(id), Text(customer), Moment(time)) = (row.get(1)?, row.get(2)?, row.get(3)?);
     let total = Money { minor: row.get(4)?, currency: currency(row, 5)? };
     let Json(lines) = row.get(7)?;
-    Ok(StoredOrder { seq: row.get(0)?, order: Order { id, customer, time, total, discount_minor: row.get(6)?, lines } })
+    let order = Order { id, customer, time, total, discount_minor: row.get(6)?, lines };
+    Ok(StoredOrder { seq: row.get(0)?, order, flags: Flags::of_bits(row.get(8)?) })
 }
 
 /// A column that may hold a currency.

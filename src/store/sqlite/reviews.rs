@@ -2,7 +2,7 @@
 
 use super::columns::{Moment, Text, limit};
 use super::{customers, identity, vectors, workspaces};
-use crate::domain::{CustomerId, Review, ReviewText, WorkspaceId};
+use crate::domain::{CustomerId, Flags, Language, Review, ReviewText, Tongue, WorkspaceId};
 use crate::store::{Result, StoredReview};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT seq, review_id, root.external_id, text, item, rating, time
+            "SELECT seq, review_id, root.external_id, text, item, rating, time, language, language_confidence, flags
              FROM review JOIN customer own ON own.id = customer_id
              JOIN customer root ON root.id = coalesce(own.root_id, own.id) ",
             $rest
@@ -42,10 +42,12 @@ pub(super) fn find(db: &Connection, workspace: i64, customer: i64, review: &Revi
     Ok(standing.optional()?)
 }
 
-pub(super) fn insert(db: &Connection, workspace: i64, customer: i64, review: &Review) -> Result<()> {
+pub(super) fn insert(db: &Connection, workspace: i64, customer: i64, (review, flags): (&Review, Flags)) -> Result<()> {
+    let tongue = review.tongue.as_ref();
     db.prepare_cached(
-        "INSERT INTO review (workspace_id, review_id, customer_id, text, item, rating, time)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO review (workspace_id, review_id, customer_id, text, item, rating, time, language, language_confidence,
+             words_hash, flags)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         workspace,
@@ -55,6 +57,10 @@ pub(super) fn insert(db: &Connection, workspace: i64, customer: i64, review: &Re
         review.item,
         review.rating,
         Moment(review.time),
+        tongue.map(|tongue| tongue.language.as_str()),
+        tongue.map(|tongue| tongue.confidence),
+        review.text.fingerprint(),
+        flags.bits(),
     ])?;
     Ok(())
 }
@@ -76,6 +82,21 @@ pub(super) fn page(
     let mut statement =
         db.prepare_cached(select!("WHERE review.workspace_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"))?;
     let page = statement.query_map([workspace, after, limit(n_reviews)], stored_review)?;
+    Ok(page.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn in_language(
+    db: &Connection,
+    workspace: &WorkspaceId,
+    language: &Language,
+    after: i64,
+    n_reviews: usize,
+) -> Result<Vec<StoredReview>> {
+    let Some(workspace) = workspaces::find(db, workspace)? else { return Ok(Vec::new()) };
+    let mut statement = db.prepare_cached(select!(
+        "WHERE review.workspace_id = ?1 AND language = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4"
+    ))?;
+    let page = statement.query_map(params![workspace, language.as_str(), after, limit(n_reviews)], stored_review)?;
     Ok(page.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -113,8 +134,11 @@ pub(super) fn without_vector(
 
 fn stored_review(row: &Row<'_>) -> rusqlite::Result<StoredReview> {
     let (Text(id), Text(customer), Words(text), Moment(time)) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(6)?);
-    let review = Review { id, customer, text, item: row.get(4)?, rating: row.get(5)?, time };
-    Ok(StoredReview { seq: row.get(0)?, review })
+    let language = row.get::<_, Option<Text<Language>>>(7)?.map(|Text(language)| language);
+    let confidence: Option<f64> = row.get(8)?;
+    let tongue = language.zip(confidence).map(|(language, confidence)| Tongue { language, confidence });
+    let review = Review { id, customer, text, item: row.get(4)?, rating: row.get(5)?, time, tongue };
+    Ok(StoredReview { seq: row.get(0)?, review, flags: Flags::of_bits(row.get(9)?) })
 }
 
 struct Words(ReviewText);

@@ -18,10 +18,11 @@ pub(super) use reviews::{Reviews, StandingReview};
 pub(super) use traits::Traits;
 
 use crate::domain::{
-    Alias, Consent, ConsentSettings, CustomerId, Event, EventId, Fact, FactKind, Group, Identify, Order, Purpose,
-    Refund, Retention, Review, Timestamp, Told, Who,
+    Alias, Consent, ConsentSettings, CustomerId, Event, EventId, Fact, FactKind, Flags, Group, Identify, JudgedKind,
+    Mark, Marks, Order, Purpose, Refund, Retention, Review, Timestamp, Told, Who,
 };
-use crate::store::{Appended, rules};
+use crate::store::Appended;
+use crate::store::rules::{self, Tally};
 use std::collections::{HashMap, HashSet};
 
 /// What stands, and what comes to it.
@@ -45,8 +46,10 @@ pub(super) struct Plan<'a> {
     /// Ids of events and messages that were seen before this call.
     pub known_events: HashSet<String>,
     pub known_messages: HashSet<String>,
-    pub events: Vec<(usize, &'a Event)>,
+    pub events: Vec<(usize, &'a Event, Flags)>,
     pub messages: Vec<&'a str>,
+    /// Which rules the kept facts broke.
+    pub found: Tally,
 }
 
 /// An account that the facts name.
@@ -60,49 +63,60 @@ pub(super) struct Account {
 }
 
 impl<'a> Plan<'a> {
-    pub fn append(&mut self, fact: &'a Fact) -> Appended {
+    pub fn append(&mut self, fact: &'a Fact, marks: Marks) -> Appended {
         if rules::ids_told_of(fact).any(|id| self.is_erased(id)) {
             return Appended::Suppressed;
         }
         match fact {
-            Fact::Review(review) => self.review(review, true),
+            Fact::Review(review) => self.review(review, marks.own, true),
             Fact::Identify(identify) => self.identify(identify),
-            Fact::Event(event) => self.event(event),
+            Fact::Event(event) => self.event(event, marks),
             Fact::Alias(alias) => self.alias(alias),
             Fact::Group(group) => self.group(group),
-            Fact::Order(order) => self.order(order, true),
-            Fact::Refund(refund) => self.refund(refund, true),
+            Fact::Order(order) => self.order(order, marks.own, true),
+            Fact::Refund(refund) => self.refund(refund, marks.own, true),
             Fact::Item(item) => self.catalogue.append(item),
             Fact::Consent(consent) => self.consent(consent),
         }
     }
 
-    fn review(&mut self, review: &'a Review, is_known: bool) -> Appended {
+    fn review(&mut self, review: &'a Review, mark: Mark, is_known: bool) -> Appended {
         if self.is_expired(FactKind::Reviews, review.id.as_str(), review.time) && !self.reviews.has(&review.id) {
             return Appended::Expired;
         }
         let customer = self.people.named(&review.customer, is_known);
-        self.reviews.append(customer, review, &mut self.people)
+        let appended = self.reviews.append(customer, (review, mark.flags), &mut self.people);
+        self.count(JudgedKind::Review, mark, appended)
     }
 
-    fn order(&mut self, order: &'a Order, is_known: bool) -> Appended {
+    fn order(&mut self, order: &'a Order, mark: Mark, is_known: bool) -> Appended {
         if self.is_expired(FactKind::Orders, order.id.as_str(), order.time) && !self.purchases.has(&order.id) {
             return Appended::Expired;
         }
         let customer = self.people.named(&order.customer, is_known);
-        self.purchases.order(customer, order, &mut self.people)
+        let appended = self.purchases.order(customer, (order, mark.flags), &mut self.people);
+        self.count(JudgedKind::Order, mark, appended)
     }
 
-    fn refund(&mut self, refund: &'a Refund, is_known: bool) -> Appended {
+    fn refund(&mut self, refund: &'a Refund, mark: Mark, is_known: bool) -> Appended {
         let is_there = self.purchases.known_refunds.contains(&refund.id);
         if self.is_expired(FactKind::Refunds, &refund.id, refund.time) && !is_there {
             return Appended::Expired;
         }
         let customer = self.people.named(&refund.customer, is_known);
-        self.purchases.refund(customer, refund)
+        let appended = self.purchases.refund(customer, (refund, mark.flags));
+        self.count(JudgedKind::Refund, mark, appended)
     }
 
-    fn event(&mut self, event: &'a Event) -> Appended {
+    /// Counts what was found of a fact, unless nothing of it was kept.
+    fn count(&mut self, kind: JudgedKind, mark: Mark, appended: Appended) -> Appended {
+        if matches!(appended, Appended::Accepted | Appended::Replaced) {
+            self.found.add(kind, mark);
+        }
+        appended
+    }
+
+    fn event(&mut self, event: &'a Event, marks: Marks) -> Appended {
         if self.known_events.contains(event.id.as_str()) {
             // Before the customer is made: a repeated event changes nothing, whomever it names.
             return Appended::Duplicate;
@@ -116,13 +130,14 @@ impl<'a> Plan<'a> {
         self.known_events.insert(event.id.as_str().to_owned());
         let customer = self.who(&event.who, event.time);
         self.people.gains(customer).n_events += 1;
-        self.events.push((customer, event));
+        self.events.push((customer, event, marks.own.flags));
+        self.found.add(JudgedKind::Event, marks.own);
         match &event.told {
             None => {}
             // Whether the customer is known was told by the event itself.
-            Some(Told::Order(order)) => drop(self.order(order, false)),
-            Some(Told::Refund(refund)) => drop(self.refund(refund, false)),
-            Some(Told::Review(review)) => drop(self.review(review, false)),
+            Some(Told::Order(order)) => drop(self.order(order, marks.told, false)),
+            Some(Told::Refund(refund)) => drop(self.refund(refund, marks.told, false)),
+            Some(Told::Review(review)) => drop(self.review(review, marks.told, false)),
         }
         Appended::Accepted
     }

@@ -2,7 +2,7 @@
 //! stays.
 
 use super::People;
-use crate::domain::{Currency, Order, OrderId, Refund};
+use crate::domain::{Currency, Flags, Order, OrderId, Refund};
 use crate::store::Appended;
 use std::collections::{HashMap, HashSet};
 
@@ -20,10 +20,12 @@ pub(in super::super) struct StandingOrder {
     pub discount_minor: i64,
     /// As JSON.
     pub lines: String,
+    /// Of one that this call writes.
+    pub flags: Flags,
 }
 
 impl StandingOrder {
-    fn told(customer: usize, order: &Order) -> Self {
+    fn told(customer: usize, order: &Order, flags: Flags) -> Self {
         Self {
             seq: None,
             customer,
@@ -34,6 +36,7 @@ impl StandingOrder {
             discount_minor: order.discount_minor,
             // Lines are texts and whole numbers: they can always be written.
             lines: serde_json::to_string(&order.lines).unwrap_or_default(),
+            flags,
         }
     }
 
@@ -62,7 +65,7 @@ pub(in super::super) struct Purchases<'a> {
     orders: HashMap<String, State>,
     n_written: usize,
     pub known_refunds: HashSet<String>,
-    pub refunds: Vec<(usize, &'a Refund)>,
+    pub refunds: Vec<(usize, &'a Refund, Flags)>,
 }
 
 impl<'a> Purchases<'a> {
@@ -74,8 +77,8 @@ impl<'a> Purchases<'a> {
         self.orders.contains_key(id.as_str())
     }
 
-    pub fn order(&mut self, customer: usize, order: &Order, people: &mut People) -> Appended {
-        let mut told = StandingOrder::told(customer, order);
+    pub fn order(&mut self, customer: usize, (order, flags): (&Order, Flags), people: &mut People) -> Appended {
+        let mut told = StandingOrder::told(customer, order, flags);
         let Some(state) = self.orders.get_mut(order.id.as_str()) else {
             people.gains(customer).n_orders += 1;
             self.write(order, told);
@@ -103,11 +106,11 @@ impl<'a> Purchases<'a> {
         self.n_written += 1;
     }
 
-    pub fn refund(&mut self, customer: usize, refund: &'a Refund) -> Appended {
+    pub fn refund(&mut self, customer: usize, (refund, flags): (&'a Refund, Flags)) -> Appended {
         if !self.known_refunds.insert(refund.id.clone()) {
             return Appended::Duplicate;
         }
-        self.refunds.push((customer, refund));
+        self.refunds.push((customer, refund, flags));
         Appended::Accepted
     }
 

@@ -1,7 +1,7 @@
 //! Reviews of a call: which are new, and which stored ones they replace.
 
 use super::People;
-use crate::domain::{Review, ReviewId};
+use crate::domain::{Flags, Review, ReviewId};
 use crate::store::Appended;
 use std::collections::HashMap;
 
@@ -22,6 +22,7 @@ enum State<'a> {
     New {
         customer: usize,
         review: &'a Review,
+        flags: Flags,
         order: usize,
         replaces: Option<i64>,
     },
@@ -68,7 +69,7 @@ impl<'a> Reviews<'a> {
         self.by_id.contains_key(id.as_str())
     }
 
-    pub fn append(&mut self, customer: usize, review: &'a Review, people: &mut People) -> Appended {
+    pub fn append(&mut self, customer: usize, (review, flags): (&'a Review, Flags), people: &mut People) -> Appended {
         let standing = self.by_id.get(review.id.as_str());
         if standing.is_some_and(|standing| people.are_one(standing.customer(), customer) && standing.is(review)) {
             return Appended::Duplicate;
@@ -78,16 +79,16 @@ impl<'a> Reviews<'a> {
             people.gains(replaced).n_reviews -= 1;
         }
         people.gains(customer).n_reviews += 1;
-        let state = State::New { customer, review, order: self.n_written, replaces };
+        let state = State::New { customer, review, flags, order: self.n_written, replaces };
         self.n_written += 1;
         self.by_id.insert(review.id.as_str().to_owned(), state);
         if replaced.is_some() { Appended::Replaced } else { Appended::Accepted }
     }
 
-    /// Those to be written, in the order they came, each with its customer.
-    pub fn written(&self) -> Vec<(usize, &'a Review)> {
+    /// Those to be written, in the order they came, each with its customer and its flags.
+    pub fn written(&self) -> Vec<(usize, &'a Review, Flags)> {
         let new = self.by_id.values().filter_map(|state| match state {
-            State::New { customer, review, order, .. } => Some((*order, (*customer, *review))),
+            State::New { customer, review, flags, order, .. } => Some((*order, (*customer, *review, *flags))),
             State::Standing(_) => None,
         });
         let mut new: Vec<_> = new.collect();

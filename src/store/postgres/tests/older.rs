@@ -7,8 +7,15 @@ use crate::store::postgres::connections::{Connections, Limits};
 use crate::store::postgres::schema::{self, MIGRATIONS};
 
 /// What each migration let a program write for the first time; nothing where it changed no row's meaning.
-const BROUGHT: [&[Part]; MIGRATIONS.len()] =
-    [&[Part::First], &[Part::Identity, Part::Suppression], &[Part::Settings], &[Part::Leases], &[Part::Consent], &[]];
+const BROUGHT: [&[Part]; MIGRATIONS.len()] = [
+    &[Part::First],
+    &[Part::Identity, Part::Suppression],
+    &[Part::Settings],
+    &[Part::Leases],
+    &[Part::Consent],
+    &[],
+    &[Part::Quality],
+];
 
 fn parts(version: usize) -> Vec<Part> {
     BROUGHT[..version].concat()

@@ -15,6 +15,7 @@ fn review(id: &str) -> Fact {
         item: None,
         rating: None,
         time: Timestamp::UNIX_EPOCH,
+        tongue: None,
     })
 }
 
