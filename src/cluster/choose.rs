@@ -50,7 +50,7 @@ impl ChooseK {
 /// There are fewer than two distinct points, or the watcher cancelled.
 pub fn choose_k(points: &Points<'_>, settings: ChooseK, watch: &dyn Watch) -> Result<Chosen, ClusterError> {
     let sampled = sample(points, settings.seed);
-    let sample = Points::new(&sampled, points.dimension())?;
+    let sample = points.like(&sampled)?;
     let ks = possible(&sample, settings)?;
     // A step each: the fits of all k, the refits of all k, and the chosen one on all points.
     let n_steps = 2 + REFITS;
@@ -69,7 +69,7 @@ pub fn choose_k(points: &Points<'_>, settings: ChooseK, watch: &dyn Watch) -> Re
     let candidates: Vec<Candidate> =
         fitted.iter().zip(stabilities).map(|(fitted, stability)| candidate(&sample, fitted, stability)).collect();
     let k = best(&candidates);
-    let kmeans = KMeans::params(k).seed(settings.seed).check(points)?;
+    let kmeans = KMeans::params(k).seed(settings.seed).metric(points.metric()).check(points)?;
     let mut fitted = fit_all_starts(points, &[kmeans], &())?;
     let clustering = fitted.pop().ok_or(ClusterError::NoClusters { k })?;
     Ok(Chosen { clustering, candidates })
@@ -89,7 +89,7 @@ fn sample(points: &Points<'_>, seed: u64) -> Vec<f32> {
 fn possible(points: &Points<'_>, settings: ChooseK) -> Result<Vec<KMeans>, ClusterError> {
     let mut ks = Vec::new();
     for k in 2..=settings.k_max {
-        match KMeans::params(k).seed(settings.seed).n_init(TRIES).check(points) {
+        match KMeans::params(k).seed(settings.seed).n_init(TRIES).metric(points.metric()).check(points) {
             Err(ClusterError::TooFewDistinct { .. } | ClusterError::TooFewPoints { .. }) if k > 2 => break,
             checked => ks.push(checked?),
         }

@@ -1,8 +1,9 @@
-//! How surely a point belongs to its segment: a softmax over the cosines to all centroids, its temperature fitted so that
-//! the mean confidence is what refits show.
+//! How surely a point belongs to its segment: a softmax over its likeness to all centroids ([`Metric::similarities`]), its temperature
+//! fitted so that the mean confidence is what refits show.
 
+#[cfg(doc)]
+use super::Metric;
 use super::Points;
-use super::geometry::cosines;
 
 /// The range a temperature is sought in: colder, and everybody would be certain; hotter, and nobody anything.
 const COLDEST: f64 = 0.005;
@@ -21,6 +22,19 @@ pub struct Placed {
     pub confidence: f64,
     /// The second largest and its confidence; None where there is one centroid only.
     pub runner_up: Option<(usize, f64)>,
+}
+
+impl Placed {
+    /// The same of a point of which only a part is known, 0 to 1: as much nearer to a guess among `k`.
+    #[must_use]
+    pub fn known_in_part(self, known: f64, k: usize) -> Self {
+        let drawn = |confidence: f64| known * confidence + (1.0 - known) / k.max(1) as f64;
+        Self {
+            confidence: drawn(self.confidence),
+            runner_up: self.runner_up.map(|(index, confidence)| (index, drawn(confidence))),
+            ..self
+        }
+    }
 }
 
 /// Places a point with the centroid of the largest cosine.
@@ -54,8 +68,8 @@ fn largest(cosines: &[f32], but: Option<usize>) -> Option<usize> {
 /// the agreement of refits in the place of labels), as near as the range allows.
 pub fn temperature(points: &Points<'_>, centroids: &[f32], target: f64) -> f64 {
     let every = points.len().div_ceil(SAMPLE).max(1);
-    let all: Vec<Vec<f32>> =
-        (0..points.len()).step_by(every).map(|i| cosines(points.row(i), centroids)).filter(|c| !c.is_empty()).collect();
+    let similarities = |i: usize| points.metric().similarities(points.row(i), centroids);
+    let all: Vec<Vec<f32>> = (0..points.len()).step_by(every).map(similarities).filter(|c| !c.is_empty()).collect();
     let mean_confidence =
         |t: f64| all.iter().map(|cosines| place(cosines, t).confidence).sum::<f64>() / all.len().max(1) as f64;
     let (mut low, mut high) = (COLDEST.ln(), HOTTEST.ln());
@@ -69,7 +83,7 @@ pub fn temperature(points: &Points<'_>, centroids: &[f32], target: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::planted::planted;
-    use super::super::{KMeans, Points};
+    use super::super::{KMeans, Points, cosines};
     use super::*;
     use proptest::prelude::*;
 

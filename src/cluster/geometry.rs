@@ -1,5 +1,6 @@
 //! Points, cosines, and the loop everything else spends its time in: each point against each centroid.
 
+use super::metric::squared_distance;
 use super::{ClusterError, Clustering, Metric};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -7,15 +8,19 @@ use rayon::prelude::*;
 /// Parallel loops run over this many chunks, whatever the number of threads, and add their sums up in order.
 pub(super) const CHUNKS: usize = 64;
 
-/// A view of points: `[n, dimension]`, row by row, each row of unit length or zero.
+/// A view of points: `[n, dimension]`, row by row, and what makes them alike. Where that is the cosine, each row is of unit length or
+/// zero.
 #[derive(Debug, Clone, Copy)]
 pub struct Points<'a> {
     values: &'a [f32],
     dimension: usize,
     largest: f32,
+    metric: Metric,
 }
 
 impl<'a> Points<'a> {
+    /// Points that are alike by their cosine.
+    ///
     /// # Errors
     /// The values are no whole number of rows, or one is not finite.
     pub fn new(values: &'a [f32], dimension: usize) -> Result<Self, ClusterError> {
@@ -24,10 +29,28 @@ impl<'a> Points<'a> {
         }
         let largest = largest(values);
         if largest.is_finite() {
-            return Ok(Self { values, dimension, largest });
+            return Ok(Self { values, dimension, largest, metric: Metric::Cosine });
         }
         let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
         Err(ClusterError::NotFinite { row: at / dimension })
+    }
+
+    /// The same points, alike by their distance.
+    #[must_use]
+    pub fn euclidean(self) -> Self {
+        Self { metric: Metric::Euclidean, ..self }
+    }
+
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// Other points of the same kind.
+    ///
+    /// # Errors
+    /// As of [`Points::new`].
+    pub(super) fn like<'b>(&self, values: &'b [f32]) -> Result<Points<'b>, ClusterError> {
+        Ok(Points { metric: self.metric, ..Points::new(values, self.dimension)? })
     }
 
     /// The largest |value|.
@@ -216,16 +239,39 @@ impl WithSimd for Assign<'_> {
     }
 }
 
-/// Mean cosine between the members of each cluster and its centroid; `values` are the points.
+/// How close together the members of each cluster are: their mean cosine to its centroid; of points that are alike by their distance
+/// 1 less their mean squared distance to it over that of all points to the middle of all.
 pub fn cohesion(points: &Points<'_>, clustering: &Clustering) -> Vec<f64> {
     let d = points.dimension();
     let (mut sums, mut sizes) = (vec![0f64; clustering.k], vec![0usize; clustering.k]);
     for (i, &label) in clustering.labels.iter().enumerate() {
         let label = label as usize;
-        sums[label] += f64::from(dot(points.row(i), &clustering.centroids[label * d..][..d]));
+        let centroid = &clustering.centroids[label * d..][..d];
+        sums[label] += match points.metric {
+            Metric::Cosine => f64::from(dot(points.row(i), centroid)),
+            Metric::Euclidean => squared_distance(points.row(i), centroid),
+        };
         sizes[label] += 1;
     }
-    sums.iter().zip(sizes).map(|(sum, size)| sum / size.max(1) as f64).collect()
+    let means = sums.iter().zip(sizes).map(|(sum, size)| sum / size.max(1) as f64);
+    match points.metric {
+        Metric::Cosine => means.collect(),
+        Metric::Euclidean => {
+            let whole = spread(points);
+            means.map(|mean| if whole > 0.0 { 1.0 - mean / whole } else { 1.0 }).collect()
+        }
+    }
+}
+
+/// Mean squared distance of the points to their middle.
+fn spread(points: &Points<'_>) -> f64 {
+    let (d, n) = (points.dimension(), points.len().max(1) as f64);
+    let mut middle = vec![0f64; d];
+    for row in points.values().chunks_exact(d) {
+        middle.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value) / n);
+    }
+    let middle: Vec<f32> = middle.into_iter().map(|value| value as f32).collect();
+    points.values().chunks_exact(d).map(|row| squared_distance(row, &middle)).sum::<f64>() / n
 }
 
 /// Scales to unit length in place; (nearly) zero rows become zero.

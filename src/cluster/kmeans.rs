@@ -267,7 +267,7 @@ pub fn refine(
 
 /// The same clusters of other points: their centroids and inertia there. Row i of both is the same customer.
 pub fn recentre(points: &Points<'_>, clustering: &Clustering) -> Clustering {
-    let metric = Metric::Cosine;
+    let metric = points.metric();
     let centroids = means(points, &clustering.labels, clustering.k, metric);
     let inertia = metric.inertia(points, &clustering.labels, &centroids);
     Clustering { dimension: points.dimension(), centroids, inertia, ..clustering.clone() }

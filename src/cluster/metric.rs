@@ -1,6 +1,6 @@
 //! What makes points alike: the angle between them, or the distance.
 
-use super::geometry::{Points, dot, normalise};
+use super::geometry::{Points, cosines, dot, normalise};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -16,6 +16,17 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// How alike a point is to each of these centroids, `[k, dimension]`: cosines, or `-‖x - c‖²/2`. What [`place`](super::place) takes.
+    pub fn similarities(self, point: &[f32], centroids: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Cosine => cosines(point, centroids),
+            Self::Euclidean => {
+                let rows = centroids.chunks_exact(point.len().max(1));
+                rows.map(|centroid| (squared_distance(point, centroid) / -2.0) as f32).collect()
+            }
+        }
+    }
+
     /// What is added to x·c so that the largest sum is the nearest centroid: nothing, or -‖c‖²/2, as ‖x - c‖² = ‖x‖² - 2 (x·c - ‖c‖²/2).
     pub(super) fn offsets(self, centroids: &[f32], d: usize) -> Vec<f32> {
         let half = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() / -2.0;

@@ -1,12 +1,12 @@
 //! How good a clustering is by the points alone: silhouette, Davies-Bouldin, Caliński-Harabasz, the largest share.
 
 use super::geometry::dot;
-use super::{Clustering, Points};
+use super::{Clustering, Metric, Points};
 
 /// Four views of one clustering; none is enough alone. A silhouette rewards one giant cluster, which the largest share shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InternalQuality {
-    /// -1 to 1, cosine distance (Rousseeuw 1987); 0 for points alone in their cluster.
+    /// -1 to 1, cosine distance or squared Euclidean distance (Rousseeuw 1987); 0 for points alone in their cluster.
     pub silhouette: f64,
     /// Lower is better, 0 the least (Davies & Bouldin 1979, Euclidean).
     pub davies_bouldin: f64,
@@ -35,41 +35,65 @@ struct Sums<'a> {
     /// `[k, dimension]`
     sums: Vec<f64>,
     sizes: Vec<f64>,
+    /// `[k]`: each cluster's sum of squared lengths.
+    squares: Vec<f64>,
 }
 
 impl<'a> Sums<'a> {
     fn new(points: &'a Points<'a>, labels: &'a [u32], k: usize) -> Self {
         let d = points.dimension();
-        let (mut sums, mut sizes) = (vec![0f64; k * d], vec![0f64; k]);
+        let (mut sums, mut sizes, mut squares) = (vec![0f64; k * d], vec![0f64; k], vec![0f64; k]);
         for (i, &label) in labels.iter().enumerate() {
             let sum = &mut sums[label as usize * d..][..d];
             sum.iter_mut().zip(points.row(i)).for_each(|(sum, &value)| *sum += f64::from(value));
             sizes[label as usize] += 1.0;
+            squares[label as usize] += square(points.row(i));
         }
-        Self { points, labels, k, sums, sizes }
+        Self { points, labels, k, sums, sizes, squares }
     }
 
     /// Mean silhouette. The mean cosine distance from a point to all members of a cluster is 1 minus the point's product
-    /// with their sum over their number, so that no pair of points is looked at.
+    /// with their sum over their number, the mean squared distance `‖x‖² - 2 x·Σy/n + Σ‖y‖²/n`, so that no pair of points is looked at.
     fn silhouette(&self) -> f64 {
-        let d = self.points.dimension();
         let sums: Vec<f32> = self.sums.iter().map(|&value| value as f32).collect();
         let of = |i: usize| {
-            let (row, own) = (self.points.row(i), self.labels[i] as usize);
+            let own = self.labels[i] as usize;
             if self.sizes[own] < 2.0 {
                 return 0.0;
             }
-            let product = |cluster: usize| f64::from(dot(row, &sums[cluster * d..][..d]));
-            let itself = f64::from(dot(row, row));
-            let within = 1.0 - (product(own) - itself) / (self.sizes[own] - 1.0);
-            let nearest = (0..self.k)
-                .filter(|&cluster| cluster != own && self.sizes[cluster] > 0.0)
-                .map(|cluster| 1.0 - product(cluster) / self.sizes[cluster])
-                .fold(f64::INFINITY, f64::min);
+            let within = match self.points.metric() {
+                Metric::Cosine => self.mean_cosine_distance_within(i, own, &sums),
+                // The distance to itself is nothing.
+                Metric::Euclidean => self.mean_squared_distance(i, own) * self.sizes[own] / (self.sizes[own] - 1.0),
+            };
+            let to = |cluster: usize| match self.points.metric() {
+                Metric::Cosine => 1.0 - self.product(i, cluster, &sums) / self.sizes[cluster],
+                Metric::Euclidean => self.mean_squared_distance(i, cluster),
+            };
+            let others = (0..self.k).filter(|&cluster| cluster != own && self.sizes[cluster] > 0.0);
+            let nearest = others.map(to).fold(f64::INFINITY, f64::min);
             let larger = within.max(nearest);
             if nearest.is_finite() && larger > 1e-12 { (nearest - within) / larger } else { 0.0 }
         };
         (0..self.points.len()).map(of).sum::<f64>() / self.points.len().max(1) as f64
+    }
+
+    fn product(&self, i: usize, cluster: usize, sums: &[f32]) -> f64 {
+        let d = self.points.dimension();
+        f64::from(dot(self.points.row(i), &sums[cluster * d..][..d]))
+    }
+
+    fn mean_cosine_distance_within(&self, i: usize, own: usize, sums: &[f32]) -> f64 {
+        let itself = f64::from(dot(self.points.row(i), self.points.row(i)));
+        1.0 - (self.product(i, own, sums) - itself) / (self.sizes[own] - 1.0)
+    }
+
+    /// From a point to all members of a cluster, itself among them if it is one.
+    fn mean_squared_distance(&self, i: usize, cluster: usize) -> f64 {
+        let row = self.points.row(i);
+        let sum = &self.sums[cluster * row.len()..][..row.len()];
+        let product: f64 = row.iter().zip(sum).map(|(&value, sum)| f64::from(value) * sum).sum();
+        (square(row) + (self.squares[cluster] - 2.0 * product) / self.sizes[cluster]).max(0.0)
     }
 
     fn mean(&self, cluster: usize) -> impl Iterator<Item = f64> + '_ {
@@ -114,6 +138,10 @@ impl<'a> Sums<'a> {
     fn largest_share(&self) -> f64 {
         self.sizes.iter().copied().fold(0.0, f64::max) / self.points.len().max(1) as f64
     }
+}
+
+fn square(row: &[f32]) -> f64 {
+    row.iter().map(|&value| f64::from(value) * f64::from(value)).sum()
 }
 
 fn squared_distance(row: &[f32], mean: impl Iterator<Item = f64>) -> f64 {
@@ -190,6 +218,29 @@ mod tests {
             prop_assert!((found.silhouette - expected).abs() < 1e-4, "{} is not {expected}", found.silhouette);
             prop_assert!(found.davies_bouldin.is_finite() && found.calinski_harabasz.is_finite());
         }
+    }
+
+    /// Pair by pair, of points that are no unit vectors.
+    #[test]
+    fn the_silhouette_of_distances_equals_its_definition() {
+        let values: Vec<f32> = (0..36).map(|i| ((i * 7919 % 61) as f32 - 30.0) / 7.0).collect();
+        let labels: Vec<u32> = vec![0, 1, 2, 0, 1, 2, 0, 1, 0, 0, 1, 0];
+        let points = Points::new(&values, 3).unwrap().euclidean();
+        let distance =
+            |i: usize, j: usize| squared_distance(points.row(i), points.row(j).iter().map(|v| f64::from(*v)));
+        let mean_to = |i: usize, cluster: u32| {
+            let others = (0..12).filter(|&j| j != i && labels[j] == cluster);
+            let (sum, n) = others.fold((0.0, 0.0), |(sum, n), j| (sum + distance(i, j), n + 1.0));
+            sum / n
+        };
+        let of = |i: usize| {
+            let within = mean_to(i, labels[i]);
+            let nearest = (0..3).filter(|c| *c != labels[i]).map(|c| mean_to(i, c)).fold(f64::INFINITY, f64::min);
+            (nearest - within) / nearest.max(within)
+        };
+        let expected = (0..12).map(of).sum::<f64>() / 12.0;
+        let found = quality(&points, &labelled(labels.clone(), 3)).silhouette;
+        assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
     }
 
     fn has_equal_points_apart(values: &[f32], rows: &[([i8; 3], u32)]) -> bool {

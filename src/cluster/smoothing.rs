@@ -4,10 +4,11 @@
 //! topic; the mean of them all is a surer sign, and lies where the others of the segment are. This is a graph convolution with fixed
 //! weights on the graph of nearest neighbours (Zhang et al. 2019, "Attributed Graph Clustering via Adaptive Graph Convolution",
 //! equation 5), a few steps of it: neighbours of neighbours are heard too, each the more the more alike it is. It finds labels of real
-//! reviews better; it does nothing for groups that are one round cloud each.
+//! reviews better; it does nothing for groups that are one round cloud each. Of points that are alike by their distance all neighbours
+//! weigh the same; after the steps groups that differ in one of several blocks stand apart as clearly as those that differ in all.
 
 use super::geometry::{Points, dot4, normalise};
-use super::{ClusterError, Watch, step};
+use super::{ClusterError, Metric, Watch, step};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -35,7 +36,8 @@ const STRIDE: usize = 32 * BLOCK;
 const STREAM: u64 = 1 << 40;
 
 /// Each point after some steps, each half the way to the weighted mean of its nearest neighbours, scaled to unit length:
-/// `[n, dimension]`. Who its neighbours are, and their weights, is settled beforehand. A zero point stays zero.
+/// `[n, dimension]`. Who its neighbours are, and their weights, is settled beforehand. A zero point stays zero. Where likeness is the
+/// distance, weights are equal and lengths are what they become.
 ///
 /// # Errors
 /// [`ClusterError::Cancelled`] alone.
@@ -50,9 +52,12 @@ pub fn smooth(points: &Points<'_>, seed: u64, watch: &dyn Watch) -> Result<Vec<f
     let neighbours = find_neighbours(points, &references, n_neighbours, watch)?;
     for _ in 0..STEPS {
         let rows = smoothed.par_chunks_exact_mut(d).zip(neighbours.par_chunks_exact(n_neighbours));
-        rows.for_each(|(row, nearest)| draw_towards(row, nearest, &references.values));
+        rows.for_each(|(row, nearest)| draw_towards(row, nearest, &references.values, points.metric()));
         // Everybody has made the step: from here on neighbours are where it took them.
         references.move_to(&smoothed, d);
+    }
+    if points.metric() == Metric::Euclidean {
+        return Ok(smoothed);
     }
     smoothed.par_chunks_exact_mut(d).for_each(|row| {
         let mut whole: Vec<f64> = row.iter().map(|&value| f64::from(value)).collect();
@@ -85,7 +90,7 @@ fn find_neighbours(
             let first = i * STRIDE + j * BLOCK;
             let nearest = pulp::Arch::new().dispatch(Search { points, references, first, n_neighbours });
             for (row, nearest) in rows.chunks_exact_mut(n_neighbours).zip(nearest) {
-                weigh(row, &nearest);
+                weigh(row, &nearest, points.metric());
             }
         });
     }
@@ -93,8 +98,11 @@ fn find_neighbours(
     Ok(found)
 }
 
-fn weigh(row: &mut [Weighted], nearest: &[Neighbour]) {
-    let weight = |neighbour: &Neighbour| neighbour.cosine.max(LEAST_COSINE).powi(POWER);
+fn weigh(row: &mut [Weighted], nearest: &[Neighbour], metric: Metric) {
+    let weight = |neighbour: &Neighbour| match metric {
+        Metric::Cosine => neighbour.likeness.max(LEAST_COSINE).powi(POWER),
+        Metric::Euclidean => 1.0,
+    };
     let total: f32 = nearest.iter().map(weight).sum();
     for (weighted, neighbour) in row.iter_mut().zip(nearest) {
         *weighted = Weighted { reference: neighbour.reference as u32, weight: weight(neighbour) / total };
@@ -102,9 +110,9 @@ fn weigh(row: &mut [Weighted], nearest: &[Neighbour]) {
 }
 
 /// Half the way to the mean of the neighbours.
-fn draw_towards(row: &mut [f32], nearest: &[Weighted], references: &[f32]) {
+fn draw_towards(row: &mut [f32], nearest: &[Weighted], references: &[f32], metric: Metric) {
     let d = row.len();
-    if row.iter().all(|&value| value == 0.0) {
+    if metric == Metric::Cosine && row.iter().all(|&value| value == 0.0) {
         return;
     }
     let mut sum: Vec<f64> = row.iter().map(|&value| f64::from(value)).collect();
@@ -121,6 +129,8 @@ struct References {
     rows: Vec<usize>,
     /// `[n_references, dimension]`
     values: Vec<f32>,
+    /// `[n_references]`: what is added to a dot product so that the largest is the nearest.
+    offsets: Vec<f32>,
 }
 
 impl References {
@@ -133,7 +143,8 @@ impl References {
             rows.sort_unstable();
         }
         let values = points.select(&rows);
-        Self { rows, values }
+        let offsets = points.metric().offsets(&values, points.dimension());
+        Self { rows, values, offsets }
     }
 
     /// Where they are now, `points` being all points, `[n, dimension]`.
@@ -148,7 +159,8 @@ impl References {
 struct Neighbour {
     /// Index among the references.
     reference: usize,
-    cosine: f32,
+    /// The cosine, or what grows as the distance falls.
+    likeness: f32,
 }
 
 /// The search of one block of rows, from `first` on.
@@ -178,7 +190,8 @@ impl pulp::NullaryFnOnce for Search<'_> {
                     let cosines = dot4(self.points.row(row), [part(0), part(1), part(2), part(3)]);
                     for (k, &cosine) in cosines.iter().enumerate().take(four.len() / d) {
                         if self.references.rows[at + k] != row {
-                            insert(found, Neighbour { reference: at + k, cosine }, self.n_neighbours);
+                            let likeness = cosine + self.references.offsets[at + k];
+                            insert(found, Neighbour { reference: at + k, likeness }, self.n_neighbours);
                         }
                     }
                 }
@@ -191,10 +204,10 @@ impl pulp::NullaryFnOnce for Search<'_> {
 /// Keeps the `most` nearest in order.
 #[inline(always)]
 fn insert(found: &mut Vec<Neighbour>, new: Neighbour, most: usize) {
-    if found.len() == most && found.last().is_some_and(|last| last.cosine >= new.cosine) {
+    if found.len() == most && found.last().is_some_and(|last| last.likeness >= new.likeness) {
         return;
     }
-    let at = found.partition_point(|neighbour| neighbour.cosine >= new.cosine);
+    let at = found.partition_point(|neighbour| neighbour.likeness >= new.likeness);
     found.insert(at, new);
     found.truncate(most);
 }
@@ -242,6 +255,32 @@ mod tests {
             for (a, b) in found[i * D..][..D].iter().zip(row) {
                 assert!((f64::from(*a) - *b).abs() < 1e-5, "row {i}");
             }
+        }
+    }
+
+    #[test]
+    fn by_distance_a_point_moves_half_the_way_to_the_mean_of_its_nearest_others_each_time() {
+        let truth = planted(&[40, 30], 5, 1.0, 6);
+        let values: Vec<f32> = truth.values.iter().enumerate().map(|(i, v)| v * (1.0 + (i / 5 % 3) as f32)).collect();
+        let found = smooth(&Points::new(&values, 5).unwrap().euclidean(), 0, &()).unwrap();
+        let row = |j: usize| &values[j * 5..][..5];
+        let nearest = |i: usize| {
+            let mut others: Vec<usize> = (0..70).filter(|&j| j != i).collect();
+            let distance = |j: usize| row(i).iter().zip(row(j)).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+            others.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+            [others[0], others[1]]
+        };
+        let nearest: Vec<[usize; 2]> = (0..70).map(nearest).collect();
+        let mut expected: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
+        for _ in 0..STEPS {
+            let before = expected.clone();
+            for (at, value) in expected.iter_mut().enumerate() {
+                let [one, other] = nearest[at / 5].map(|j| before[j * 5 + at % 5]);
+                *value = f64::midpoint(*value, f64::midpoint(one, other));
+            }
+        }
+        for (a, b) in found.iter().zip(&expected) {
+            assert!((f64::from(*a) - b).abs() < 1e-5);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Would the same segments come out of other customers of the same kind? Refits on resampled customers tell.
 
 use super::geometry::assign;
-use super::{ClusterError, Clustering, KMeans, Metric, Points, Watch, fit_all_starts, step};
+use super::{ClusterError, Clustering, KMeans, Points, Watch, fit_all_starts, step};
 use crate::measure::{best_matching, percentile_interval};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -77,9 +77,9 @@ pub(super) fn refit_labels(
     let n = points.len();
     let rows: Vec<usize> = (0..n.min(SAMPLE)).map(|_| rng.random_range(0..n)).collect();
     let values = points.select(&rows);
-    let drawn = Points::new(&values, points.dimension())?;
+    let drawn = points.like(&values)?;
     let seed = rng.random();
-    let with = |k: usize| KMeans::params(k).seed(seed).n_init(TRIES).check(&drawn);
+    let with = |k: usize| KMeans::params(k).seed(seed).n_init(TRIES).metric(points.metric()).check(&drawn);
     // A small set may draw fewer distinct points than clusters: the refit then has fewer clusters, and is less alike.
     let asked: Result<Vec<KMeans>, ClusterError> = ks
         .iter()
@@ -89,7 +89,7 @@ pub(super) fn refit_labels(
         })
         .collect();
     let fitted = fit_all_starts(&drawn, &asked?, &())?;
-    Ok(fitted.iter().map(|fitted| assign(points, &fitted.centroids, Metric::Cosine).0).collect())
+    Ok(fitted.iter().map(|fitted| assign(points, &fitted.centroids, points.metric()).0).collect())
 }
 
 /// How many points are in cluster i before and cluster j after.
