@@ -7,6 +7,7 @@ mod calls;
 mod consent;
 mod cursor;
 mod customers;
+mod definition;
 mod embeddings;
 mod facts;
 mod health;

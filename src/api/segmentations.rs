@@ -3,13 +3,14 @@
 use super::ApiState;
 use super::auth::{Manager, Reader};
 use super::body::Json;
+use super::customers::unknown as unknown_customer;
+use super::definition::definition;
 use super::imports::{accepted, idempotency_key};
 use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::{AssignAsk, AssignBody, AssignedBody, DefinitionAsk, JobBody, Page, SegmentationBody};
-use crate::domain::{Definition, JobKind, KChoice, Segmentation, SegmentationName, Timestamp, WorkspaceId};
-use crate::embed::DEFAULT_MODEL;
+use crate::domain::{CustomerId, Definition, JobKind, KChoice, Segmentation, SegmentationName, Timestamp, WorkspaceId};
 use crate::jobs::{FitRequest, JobAsk};
-use crate::segment::{LiveVersion, assign_texts};
+use crate::segment::{Assigned, LiveVersion, assign_customer, assign_texts};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -59,7 +60,7 @@ pub async fn put_segmentation(
     Ok(axum::Json(state.store.put_segmentation(&caller.workspace, &segmentation).await?.into()))
 }
 
-/// Fit the segmentation on all reviews and publish the result as its next version: a job.
+/// Fit the segmentation on all facts that count and publish the result as its next version: a job.
 #[utoipa::path(post, path = "/v1/segmentations/{segmentation}/fit", tag = "segmentations", security(("key" = [])),
     params(("segmentation" = String, Path)), request_body = DefinitionAsk,
     responses((status = 202, body = JobBody), (status = "default", body = Problem)))]
@@ -77,7 +78,8 @@ pub async fn fit(
         KChoice::Fixed(k) => k.to_string(),
     };
     let subject = FitRequest::subject(&name);
-    let request = FitRequest { segmentation: name, model: definition.model, k, seed: definition.seed };
+    let Definition { model, seed, inputs, algorithm, .. } = definition;
+    let request = FitRequest { segmentation: name, model, k, seed, inputs, algorithm };
     let request = serde_json::to_value(request).map_err(|e| ApiError::new(Code::Internal, e.to_string()))?;
     let mut job = JobAsk::new(JobKind::Fit, request);
     job.idempotency_key = idempotency_key(&headers)?;
@@ -85,32 +87,7 @@ pub async fn fit(
     Ok(accepted(state.jobs.submit(&caller.workspace, job).await?))
 }
 
-/// What was asked for, over what the segmentation says already, over the defaults.
-async fn definition(
-    state: &ApiState,
-    workspace: &WorkspaceId,
-    name: &SegmentationName,
-    ask: DefinitionAsk,
-) -> ApiResult<Definition> {
-    let base = state.store.segmentation(workspace, name).await?.map(|segmentation| segmentation.definition);
-    let base = base.unwrap_or(Definition { model: DEFAULT_MODEL.into(), k: KChoice::Auto, seed: 0 });
-    let k = match ask.k {
-        None => base.k,
-        Some(serde_json::Value::String(text)) => KChoice::parse(&text)?,
-        Some(value) => KChoice::parse(&value.to_string())?,
-    };
-    let model = ask.model.unwrap_or(base.model);
-    if model.trim().is_empty() || model.len() > 4096 {
-        return Err(ApiError::field(
-            Code::InvalidField,
-            "/model",
-            "`model` takes a catalogue id such as all-MiniLM-L6-v2",
-        ));
-    }
-    Ok(Definition { model, k, seed: ask.seed.unwrap_or(base.seed) })
-}
-
-/// Which segment would the writer of this text be in? Nothing is stored.
+/// Which segment would the writer of this text be in, or this customer by their facts of now? Nothing is stored.
 #[utoipa::path(post, path = "/v1/segmentations/{segmentation}/assign", tag = "lookup", security(("key" = [])),
     params(("segmentation" = String, Path)), request_body = AssignAsk,
     responses((status = 200, body = AssignBody), (status = "default", body = Problem)))]
@@ -120,17 +97,20 @@ pub async fn assign(
     Path(name): Path<String>,
     Json(ask): Json<AssignAsk>,
 ) -> ApiResult<axum::Json<AssignBody>> {
-    let texts = match (ask.text, ask.texts) {
-        (Some(text), None) => vec![text],
-        (None, Some(texts)) if (1..=MAX_TEXTS).contains(&texts.len()) => texts,
-        _ => {
-            let detail = format!("give `text`, or `texts` with 1 to {MAX_TEXTS} entries");
-            return Err(ApiError::field(Code::InvalidField, "/text", detail));
+    let asked = Asked::of(ask)?;
+    let live = live(&state, &caller.workspace, &name).await?;
+    let model = match live.version.model_fingerprint.is_empty() {
+        true => None,
+        false => Some(state.models.get(&live.version.definition.model).await?),
+    };
+    let (assigned, n_truncated): (Vec<Assigned>, usize) = match asked {
+        Asked::Texts(texts) => assign_texts(&live, model.as_deref(), texts).await?,
+        Asked::Customer(id) => {
+            let found = assign_customer(&live, model.as_deref(), (&*state.store, &caller.workspace), &id).await?;
+            let (assigned, n_truncated) = found.ok_or_else(|| unknown_customer(&id))?;
+            (vec![assigned], n_truncated)
         }
     };
-    let live = live(&state, &caller.workspace, &name).await?;
-    let model = state.models.get(&live.version.definition.model).await?;
-    let (assigned, n_truncated) = assign_texts(&live, &model, texts).await?;
     Ok(axum::Json(AssignBody {
         segmentation: live.version.segmentation.to_string(),
         version: live.version.number,
@@ -138,6 +118,30 @@ pub async fn assign(
         n_truncated,
         data: assigned.into_iter().map(|one| AssignedBody::new(&live, one)).collect(),
     }))
+}
+
+/// Who is to be placed.
+enum Asked {
+    Texts(Vec<String>),
+    Customer(CustomerId),
+}
+
+impl Asked {
+    fn of(ask: AssignAsk) -> ApiResult<Self> {
+        match (ask.text, ask.texts, ask.customer) {
+            (Some(text), None, None) => Ok(Self::Texts(vec![text])),
+            (None, Some(texts), None) if (1..=MAX_TEXTS).contains(&texts.len()) => Ok(Self::Texts(texts)),
+            (None, None, Some(id)) => {
+                let id = CustomerId::parse(&id);
+                let id = id.map_err(|e| ApiError::field(Code::InvalidField, "/customer", e.to_string()))?;
+                Ok(Self::Customer(id))
+            }
+            _ => {
+                let detail = format!("give `text`, or `texts` with 1 to {MAX_TEXTS} entries, or `customer`");
+                Err(ApiError::field(Code::InvalidField, "/text", detail))
+            }
+        }
+    }
 }
 
 /// The segmentation's live version.

@@ -18,6 +18,7 @@ mod models;
 mod plant;
 mod progress;
 mod retention;
+mod segments;
 mod serve;
 mod store;
 
@@ -40,6 +41,7 @@ use std::process::ExitCode;
   clientele export --segmentation needs --format csv --data-dir data > segments.csv
   clientele lookup c00042 --data-dir data
   clientele doctor data --data-dir data
+  clientele segments needs --data-dir data
   clientele embed --in reviews.parquet --out vectors.parquet --text body
 
 Exit codes: 0 done, 2 something in the request or the input is wrong, 1 something broke."
@@ -54,9 +56,10 @@ enum Command {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
     Import(Box<import::ImportArgs>),
-    Fit(fit::FitArgs),
+    Fit(Box<fit::FitArgs>),
     Export(export::ExportArgs),
     Lookup(lookup::LookupArgs),
+    Segments(segments::SegmentsArgs),
     Embed(embed::EmbedArgs),
     Evaluate(evaluate::EvaluateArgs),
     Plant(plant::PlantArgs),
@@ -166,6 +169,7 @@ pub fn run() -> ExitCode {
         Command::Fit(args) => fit::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Lookup(args) => lookup::run(&args),
+        Command::Segments(args) => segments::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Plant(args) => plant::run(&args),

@@ -49,7 +49,7 @@ fn resampled(points: &Points<'_>, clustering: &Clustering, seed: u64, nth: usize
     let rows: Vec<usize> = (0..n.min(SAMPLE)).map(|_| rng.random_range(0..n)).collect();
     let values = points.select(&rows);
     let labels = rows.iter().map(|&row| clustering.labels[row]).collect();
-    match Points::new(&values, points.dimension()) {
+    match points.like(&values) {
         Ok(drawn) => quality(&drawn, &Clustering { labels, ..clustering.clone() }),
         // They are some of the points that were taken before.
         Err(_) => quality(points, clustering),

@@ -23,6 +23,8 @@ const REFERENCES: usize = 8_192;
 /// Steps towards the neighbours: labels of reviews are found the better the more there are, those of many small groups the worse
 /// (docs/evaluation.md).
 const STEPS: usize = 8;
+/// The same where likeness is the distance and neighbours weigh the same: more steps melt groups that differ in one block of several.
+const STEPS_BY_DISTANCE: usize = 1;
 /// A neighbour weighs as much as this power of its cosine: where a group has fewer members than there are neighbours, those beyond it
 /// count little.
 const POWER: i32 = 4;
@@ -50,7 +52,7 @@ pub fn smooth(points: &Points<'_>, seed: u64, watch: &dyn Watch) -> Result<Vec<f
     }
     let mut references = References::draw(points, seed);
     let neighbours = find_neighbours(points, &references, n_neighbours, watch)?;
-    for _ in 0..STEPS {
+    for _ in 0..steps(points.metric()) {
         let rows = smoothed.par_chunks_exact_mut(d).zip(neighbours.par_chunks_exact(n_neighbours));
         rows.for_each(|(row, nearest)| draw_towards(row, nearest, &references.values, points.metric()));
         // Everybody has made the step: from here on neighbours are where it took them.
@@ -96,6 +98,13 @@ fn find_neighbours(
     }
     step(watch, n, n)?;
     Ok(found)
+}
+
+fn steps(metric: Metric) -> usize {
+    match metric {
+        Metric::Cosine => STEPS,
+        Metric::Euclidean => STEPS_BY_DISTANCE,
+    }
 }
 
 fn weigh(row: &mut [Weighted], nearest: &[Neighbour], metric: Metric) {
@@ -272,7 +281,7 @@ mod tests {
         };
         let nearest: Vec<[usize; 2]> = (0..70).map(nearest).collect();
         let mut expected: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
-        for _ in 0..STEPS {
+        for _ in 0..STEPS_BY_DISTANCE {
             let before = expected.clone();
             for (at, value) in expected.iter_mut().enumerate() {
                 let [one, other] = nearest[at / 5].map(|j| before[j * 5 + at % 5]);

@@ -8,6 +8,7 @@ mod consent;
 mod fact;
 mod id;
 mod identity;
+mod inputs;
 mod job;
 mod key;
 mod money;
@@ -27,6 +28,7 @@ pub use id::{
     SegmentationName, WorkspaceId,
 };
 pub use identity::{Alias, Merge, MergeReason, Who};
+pub use inputs::{Algorithm, BlockChoice, BlockKind, BlockWeights, Inputs, MAX_WEIGHT, Picked};
 pub use job::{Job, JobKind, JobLease, JobNeeds, JobState, Progress};
 pub use key::{Key, Scope, Scopes};
 pub use money::{Currency, Money};
@@ -34,8 +36,9 @@ pub use order::{Item, ItemKind, Order, OrderLine, Refund};
 pub use quality::{Findings, Flags, JudgedKind, Mark, Marks, Outcome, Rule, Twin};
 pub use retention::{FactKind, Retention};
 pub use segmentation::{
-    Candidate, Definition, Intervals, KChoice, Keyword, Membership, MoveReason, Quality, Segment, Segmentation,
-    TypicalReview, UNSTABLE_BELOW, Version, VersionState,
+    Candidate, Definition, Difference, Intervals, Joined, JoinedBlock, KChoice, Keyword, LeftOut, Membership,
+    MoveReason, Portrait, Quality, Segment, SegmentRule, Segmentation, TypicalReview, UNSTABLE_BELOW, Version,
+    VersionState, WeightTrial,
 };
 pub use tongue::{Language, Tongue};
 

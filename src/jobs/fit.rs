@@ -1,7 +1,7 @@
 //! The fit as a job.
 
 use super::{JobContext, JobFailure, Work};
-use crate::domain::{Definition, Invalid, KChoice, Progress, SegmentationName};
+use crate::domain::{Algorithm, Definition, Inputs, Invalid, KChoice, Progress, SegmentationName};
 use crate::segment::{Fitter, PUBLISHED, Reporter, SegmentError};
 use crate::store::StoreError;
 use async_trait::async_trait;
@@ -18,6 +18,11 @@ pub struct FitRequest {
     /// `auto` or a number.
     pub k: String,
     pub seed: u64,
+    /// What customers are grouped by; what they say alone in a job from before there was anything else.
+    #[serde(default = "Inputs::text_alone")]
+    pub inputs: Inputs,
+    #[serde(default)]
+    pub algorithm: Algorithm,
 }
 
 impl FitRequest {
@@ -30,7 +35,13 @@ impl FitRequest {
     /// # Errors
     /// `k` is neither.
     pub fn definition(&self) -> Result<Definition, Invalid> {
-        Ok(Definition { model: self.model.clone(), k: KChoice::parse(&self.k)?, seed: self.seed })
+        Ok(Definition {
+            model: self.model.clone(),
+            k: KChoice::parse(&self.k)?,
+            seed: self.seed,
+            inputs: self.inputs.clone(),
+            algorithm: self.algorithm,
+        })
     }
 }
 

@@ -6,3 +6,4 @@ mod terms;
 
 pub use keywords::keywords;
 pub use names::names;
+pub use terms::is_chinese;

@@ -1,14 +1,18 @@
-//! The pure part of a fit: vectors and words in, a version and its members out.
+//! The pure part of a fit: what customers say, do and are in, a version and its members out.
+//!
+//! Here is the way where what they say counts alone; [`joined`](super::joined) has the one where more does.
 
 use super::SegmentError;
 use super::fit::{Reporter, step};
+use super::joined;
+use super::people::People;
 use super::profile::{TextProfiles, text_profiles};
 use super::snapshot::LiveVersion;
 use super::typical::{Geometry, Typical, typical_reviews};
-use crate::cluster::{self, Clustering, Points, Stability, Watch};
+use crate::cluster::{self, Clustering, Placed, Points, Stability, Watch};
 use crate::domain::{
-    Candidate, Definition, Intervals, KChoice, Membership, MoveReason, Quality, Segment, SegmentId, SegmentationName,
-    Timestamp, TypicalReview, Version, VersionState,
+    Candidate, CustomerId, Definition, Intervals, KChoice, Membership, MoveReason, Quality, Segment, SegmentId,
+    SegmentationName, Timestamp, TypicalReview, Version, VersionState,
 };
 use crate::language;
 use crate::measure::BootstrapSettings;
@@ -16,8 +20,8 @@ use crate::store::ReviewVector;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-const KEYWORDS: usize = 5;
-const TYPICAL_REVIEWS: usize = 3;
+pub(super) const KEYWORDS: usize = 5;
+pub(super) const TYPICAL_REVIEWS: usize = 3;
 const TYPICAL_CHARACTERS: usize = 280;
 /// Refits on resampled customers, for stability and confidence.
 const REFITS: usize = 10;
@@ -29,6 +33,8 @@ pub struct Material {
     pub reviews: Vec<ReviewVector>,
     /// The words of `reviews[i]`.
     pub texts: Vec<String>,
+    /// What they do and are; nothing where that is not to count. Everybody with a review is among them.
+    pub people: Option<People>,
     /// Who was in which segment before, if there is a live version.
     pub previous: Option<Arc<LiveVersion>>,
     /// The number of the version to come.
@@ -39,11 +45,59 @@ pub struct Material {
     pub now: Timestamp,
 }
 
-/// Clusters the customers, describes the segments and places everybody.
+impl Material {
+    /// A typical review as it is shown; its index counts the material's reviews.
+    pub(super) fn shown(&self, typical: Typical) -> TypicalReview {
+        let review = &self.reviews[typical.review];
+        TypicalReview {
+            review_id: review.review.clone(),
+            customer_id: review.customer.clone(),
+            text: self.texts[typical.review].chars().take(TYPICAL_CHARACTERS).collect(),
+            similarity: typical.similarity,
+        }
+    }
+
+    /// A customer's place, with `since` kept for who stays where they were. `ids[i]` is the id of cluster i.
+    pub(super) fn membership(&self, customer: &CustomerId, placed: Placed, ids: &[SegmentId]) -> Membership {
+        let segment = ids[placed.best];
+        let before = self.previous.as_deref().and_then(|live| live.placed(customer));
+        let (since, reason) = match before {
+            Some(before) if before.segment == segment => (before.since, before.reason),
+            Some(_) => (self.now, MoveReason::Refit),
+            None => (self.now, MoveReason::Joined),
+        };
+        Membership {
+            customer: customer.clone(),
+            segment,
+            confidence: placed.confidence,
+            runner_up: placed.runner_up.map(|(index, _)| ids[index]),
+            runner_up_confidence: placed.runner_up.map_or(0.0, |(_, confidence)| confidence),
+            since,
+            reason,
+        }
+    }
+}
+
+/// Clusters the customers, describes the segments and places everybody. Where the definition lets more than texts count and there is
+/// more, that is in the joined space; else in the texts' own.
 ///
 /// # Errors
 /// There are too few customers for k, or the work was cancelled.
 pub fn build(
+    material: &Material,
+    name: &SegmentationName,
+    definition: &Definition,
+    reporter: &dyn Reporter,
+) -> Result<(Version, Vec<Membership>), SegmentError> {
+    if let Some(people) = &material.people
+        && let Some(built) = joined::build(material, people, (name, definition), reporter)?
+    {
+        return Ok(built);
+    }
+    text_alone(material, name, definition, reporter)
+}
+
+fn text_alone(
     material: &Material,
     name: &SegmentationName,
     definition: &Definition,
@@ -57,16 +111,14 @@ pub fn build(
     let smoothed_values = cluster::smooth(&points, definition.seed, &watch)?;
     let smoothed = Points::new(&smoothed_values, dimension)?;
     let (found, candidates) = cluster_customers(&smoothed, definition, reporter)?;
-    let settings = cluster::StabilitySettings { n_refits: REFITS, seed: definition.seed };
-    let watch = Phase { reporter, name: "measuring stability" };
-    let stability = cluster::stability(&smoothed, &found, settings, &watch)?;
+    let stability = stability(&smoothed, &found, definition.seed, reporter)?;
     step(reporter, "describing segments", 0, None)?;
     // Customers are placed among their neighbours, where the clusters were found. All else (centroids for texts to come,
     // quality, what is typical) speaks of what they wrote themselves.
     let clustering = cluster::recentre(&points, &found);
     let temperature = cluster::temperature(&points, &clustering.centroids, stability.overall);
     let quality = quality(&points, &clustering, &stability, (candidates, definition.seed));
-    let ids = segment_ids(material, &profiles, &clustering);
+    let ids = segment_ids(material, &profiles.customers, &clustering);
     let placement = Placement {
         points: smoothed,
         temperature: cluster::temperature(&smoothed, &found.centroids, stability.overall),
@@ -89,14 +141,15 @@ pub fn build(
         n_reviews: material.reviews.len() as u64,
         quality,
         segments,
+        joined: None,
     };
     Ok((version, members))
 }
 
 /// Passes the clusterer's progress on under a phase's name.
-struct Phase<'a> {
-    reporter: &'a dyn Reporter,
-    name: &'static str,
+pub(super) struct Phase<'a> {
+    pub reporter: &'a dyn Reporter,
+    pub name: &'static str,
 }
 
 impl Watch for Phase<'_> {
@@ -105,7 +158,7 @@ impl Watch for Phase<'_> {
     }
 }
 
-fn check_number(n_customers: usize, k: KChoice) -> Result<(), SegmentError> {
+pub(super) fn check_number(n_customers: usize, k: KChoice) -> Result<(), SegmentError> {
     let (needed, k) = match k {
         KChoice::Auto => (3, None),
         KChoice::Fixed(k) => (k.max(3), Some(k)),
@@ -113,14 +166,24 @@ fn check_number(n_customers: usize, k: KChoice) -> Result<(), SegmentError> {
     if n_customers < needed { Err(SegmentError::TooFewCustomers { n_customers, needed, k }) } else { Ok(()) }
 }
 
-fn cluster_customers(
+pub(super) fn stability(
+    points: &Points<'_>,
+    found: &Clustering,
+    seed: u64,
+    reporter: &dyn Reporter,
+) -> Result<Stability, SegmentError> {
+    let settings = cluster::StabilitySettings { n_refits: REFITS, seed };
+    Ok(cluster::stability(points, found, settings, &Phase { reporter, name: "measuring stability" })?)
+}
+
+pub(super) fn cluster_customers(
     points: &Points<'_>,
     definition: &Definition,
     reporter: &dyn Reporter,
 ) -> Result<(Clustering, Vec<Candidate>), SegmentError> {
     match definition.k {
         KChoice::Fixed(k) => {
-            let kmeans = cluster::KMeans::params(k).seed(definition.seed).check(points)?;
+            let kmeans = cluster::KMeans::params(k).seed(definition.seed).metric(points.metric()).check(points)?;
             let mut fitted = cluster::fit_all_starts(points, &[kmeans], &Phase { reporter, name: "clustering" })?;
             let clustering = fitted.pop().ok_or_else(|| SegmentError::Broken("one fit gave none".into()))?;
             Ok((clustering, Vec::new()))
@@ -133,7 +196,7 @@ fn cluster_customers(
     }
 }
 
-fn quality(
+pub(super) fn quality(
     points: &Points<'_>,
     clustering: &Clustering,
     stability: &Stability,
@@ -163,9 +226,9 @@ fn quality(
 }
 
 /// Each new cluster's segment id: the one it continues, or the next that was never used.
-fn segment_ids(material: &Material, profiles: &TextProfiles, clustering: &Clustering) -> Vec<SegmentId> {
+pub(super) fn segment_ids(material: &Material, customers: &[CustomerId], clustering: &Clustering) -> Vec<SegmentId> {
     let before = |customer| Some(material.previous.as_deref()?.placed(customer)?.segment.0);
-    let old: Vec<Option<u32>> = profiles.customers.iter().map(before).collect();
+    let old: Vec<Option<u32>> = customers.iter().map(before).collect();
     let mut next = material.highest_id;
     let mut new_id = || {
         next += 1;
@@ -214,24 +277,15 @@ impl Fitted<'_> {
                     id: self.ids[i],
                     name: std::mem::take(&mut names[i]),
                     keywords,
-                    typical_reviews: typical.into_iter().map(|typical| self.shown(typical)).collect(),
+                    typical_reviews: typical.into_iter().map(|typical| material.shown(typical)).collect(),
                     size: size as u64,
                     share: size as f64 / self.points.len() as f64,
                     cohesion: cohesion[i],
                     stability: self.stability.per_segment[i],
+                    portrait: None,
                 }
             })
             .collect()
-    }
-
-    fn shown(&self, typical: Typical) -> TypicalReview {
-        let review = &self.material.reviews[typical.review];
-        TypicalReview {
-            review_id: review.review.clone(),
-            customer_id: review.customer.clone(),
-            text: self.material.texts[typical.review].chars().take(TYPICAL_CHARACTERS).collect(),
-            similarity: typical.similarity,
-        }
     }
 
     /// Every customer's membership, with `since` kept for who stays where they were.
@@ -243,22 +297,7 @@ impl Fitted<'_> {
                 let cosines = cluster::cosines(self.placement.points.row(row), self.placement.centroids);
                 let label = self.clustering.labels[row] as usize;
                 let placed = cluster::place_in(label, &cosines, self.placement.temperature);
-                let segment = ids[placed.best];
-                let before = material.previous.as_deref().and_then(|live| live.placed(customer));
-                let (since, reason) = match before {
-                    Some(before) if before.segment == segment => (before.since, before.reason),
-                    Some(_) => (material.now, MoveReason::Refit),
-                    None => (material.now, MoveReason::Joined),
-                };
-                Membership {
-                    customer: customer.clone(),
-                    segment,
-                    confidence: placed.confidence,
-                    runner_up: placed.runner_up.map(|(index, _)| ids[index]),
-                    runner_up_confidence: placed.runner_up.map_or(0.0, |(_, confidence)| confidence),
-                    since,
-                    reason,
-                }
+                material.membership(customer, placed, ids)
             })
             .collect()
     }

@@ -13,10 +13,7 @@ pub(super) struct Consenting {
 
 impl Consenting {
     pub async fn read(store: &dyn Store, workspace: &WorkspaceId) -> Result<Self> {
-        let settings = match store.setting(workspace, ConsentSettings::NAME).await? {
-            None => ConsentSettings::default(),
-            Some(value) => serde_json::from_value(value).map_err(|why| StoreError::Corrupt(why.to_string()))?,
-        };
+        let settings = Self::settings(store, workspace).await?;
         let mut told = HashMap::new();
         for one in store.all_choices(workspace).await? {
             if let Some(is_granted) = one.choices.get(&Purpose::Profiling) {
@@ -24,6 +21,21 @@ impl Consenting {
             }
         }
         Ok(Self { settings, told })
+    }
+
+    /// The same of one customer alone.
+    pub async fn allows_one(store: &dyn Store, workspace: &WorkspaceId, customer: &CustomerId) -> Result<bool> {
+        let settings = Self::settings(store, workspace).await?;
+        let consent = store.consent(workspace, customer).await?;
+        let told = consent.choices.get(&Purpose::Profiling).map(|choice| choice.is_granted);
+        Ok(settings.allows(Purpose::Profiling, told))
+    }
+
+    async fn settings(store: &dyn Store, workspace: &WorkspaceId) -> Result<ConsentSettings> {
+        match store.setting(workspace, ConsentSettings::NAME).await? {
+            None => Ok(ConsentSettings::default()),
+            Some(value) => serde_json::from_value(value).map_err(|why| StoreError::Corrupt(why.to_string())),
+        }
     }
 
     pub fn allows(&self, customer: &CustomerId) -> bool {

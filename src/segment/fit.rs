@@ -6,9 +6,12 @@
 use super::SegmentError;
 use super::build::{Material, build};
 use super::consenting::Consenting;
+use super::people::People;
+use super::reading::Facts;
 use super::snapshot::{LiveVersion, Snapshots};
 use crate::domain::{
-    Definition, Progress, Quality, SegmentId, Segmentation, SegmentationName, Timestamp, Version, WorkspaceId,
+    BlockChoice, BlockKind, BlockWeights, Definition, Progress, Quality, SegmentId, Segmentation, SegmentationName,
+    Timestamp, Version, WorkspaceId,
 };
 use crate::embed::{EmbedError, EmbedQueue, Lane, Models};
 use crate::store::{Checkpoint, Lease, Publication, ReviewVector, Store, StoredReview};
@@ -47,8 +50,11 @@ pub struct FitReport {
     /// Of those, how many were longer than the model takes and were cut.
     pub n_truncated: u64,
     pub model: String,
-    /// Where the model ran: `cpu`, `cuda:0`, …
+    /// Where the model ran: `cpu`, `cuda:0`, …; empty, as the model is, where texts did not count.
     pub device: String,
+    /// What each block counted, where more than texts did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<BlockWeights>,
     pub quality: Quality,
     /// Names and sizes, largest first.
     pub segments: Vec<(SegmentId, String, u64)>,
@@ -77,23 +83,32 @@ impl Fitter {
         reporter: Arc<dyn Reporter>,
     ) -> Result<FitReport, SegmentError> {
         let workspace = &lease.workspace;
-        let n_reviews = self.store.counts(workspace).await?.reviews;
-        if n_reviews < 3 {
-            return Err(SegmentError::TooFewCustomers { n_customers: n_reviews as usize, needed: 3, k: None });
+        let inputs = &definition.inputs;
+        let counts = self.store.counts(workspace).await?;
+        let (n_reviews, n_people) = (counts.reviews, counts.customers);
+        // Before a model is loaded for nothing.
+        let n_most = if inputs.is_text_alone() { n_reviews } else { n_people };
+        if n_most < 3 {
+            return Err(SegmentError::TooFewCustomers { n_customers: n_most as usize, needed: 3, k: None });
         }
-        step(&*reporter, "loading the model", 0, None)?;
-        let model = self.models.get(&definition.model).await?;
-        let consenting = Consenting::read(&*self.store, workspace).await?;
-        let (n_embedded, n_truncated) = self.embed_reviews(lease, &model, &consenting, &*reporter).await?;
-        let material = self.gather(workspace, name, &model, &*reporter).await?;
+        let mut texts = Embedded::default();
+        // Who wrote nothing needs no model.
+        if n_reviews > 0 && inputs.may_use(BlockKind::Text) {
+            step(&*reporter, "loading the model", 0, None)?;
+            let model = self.models.get(&definition.model).await?;
+            let consenting = Consenting::read(&*self.store, workspace).await?;
+            let (n_embedded, n_truncated) = self.embed_reviews(lease, &model, &consenting, &*reporter).await?;
+            texts = Embedded { model: Some(model), n_embedded, n_truncated };
+        }
+        let gathered = self.gather(workspace, (name, definition), &texts, &*reporter).await?;
         let (definition_, name_) = (definition.clone(), name.clone());
         let fitted = tokio::task::spawn_blocking(move || {
-            let work = move || build(&material, &name_, &definition_, &*reporter);
+            let work = move || build(&gathered.material(&definition_), &name_, &definition_, &*reporter);
             crate::compute::for_clustering(work)
         });
         let (version, members) =
             fitted.await.map_err(|error| SegmentError::Broken(format!("the clustering panicked: {error}")))??;
-        let report = report(&version, &model.info().device, (n_embedded, n_truncated));
+        let report = report(&version, &texts);
         let publication = Publication {
             segmentation: &segmentation(name, definition, version.created_at),
             version: &version,
@@ -134,35 +149,43 @@ impl Fitter {
         }
     }
 
-    /// Reads all vectors and texts, and what the live version said before.
+    /// Reads all vectors, texts and other facts that count, and what the live version said before.
     async fn gather(
         &self,
         workspace: &WorkspaceId,
-        name: &SegmentationName,
-        model: &EmbedQueue,
+        (name, definition): (&SegmentationName, &Definition),
+        texts: &Embedded,
         reporter: &dyn Reporter,
-    ) -> Result<Material, SegmentError> {
-        let fingerprint = model.info().fingerprint.clone();
-        let mut reviews: Vec<ReviewVector> = Vec::new();
-        loop {
-            step(reporter, "reading vectors", reviews.len() as u64, None)?;
-            let after = reviews.last().map_or(0, |review| review.seq);
-            let page = self.store.vectors(workspace, &fingerprint, after, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            reviews.extend(page);
+    ) -> Result<Gathered, SegmentError> {
+        let fingerprint = texts.fingerprint();
+        let mut facts = match definition.inputs.is_text_alone() {
+            true => None,
+            false => Some(Facts::read(&*self.store, workspace, reporter).await?),
+        };
+        let mut reviews = match &texts.model {
+            Some(_) => self.vectors(workspace, &fingerprint, reporter).await?,
+            None => Vec::new(),
+        };
+        if let Some(as_of) = definition.inputs.as_of {
+            reviews.retain(|review| review.time <= as_of);
         }
+        let mut texts = self.texts_of(workspace, &reviews, facts.as_mut()).await?;
         // As late as can be: who withdrew meanwhile is not in it.
         let consenting = Consenting::read(&*self.store, workspace).await?;
+        let mut allowed =
+            reviews.iter().map(|review| consenting.allows(&review.customer)).collect::<Vec<_>>().into_iter();
+        texts.retain(|_| allowed.next().unwrap_or(false));
         reviews.retain(|review| consenting.allows(&review.customer));
-        let texts = self.texts_of(workspace, &reviews).await?;
+        if let Some(facts) = &mut facts {
+            facts.persons.retain(|customer, _| consenting.allows(customer));
+        }
         let versions = self.store.versions(workspace, name).await?;
         // The version before may be another process's, from a moment ago.
         self.snapshots.refresh_one(&*self.store, workspace, name).await?;
-        Ok(Material {
+        let material = Material {
             reviews,
             texts,
+            people: None,
             previous: self.snapshots.live(workspace, name),
             version: versions.first().map_or(1, |version| version.number + 1),
             highest_id: versions
@@ -174,21 +197,82 @@ impl Fitter {
             model_fingerprint: fingerprint,
             // As stores keep it: `since` then reads the same before and after a restart.
             now: Timestamp::now().round(jiff::Unit::Microsecond).unwrap_or_else(|_| Timestamp::now()),
-        })
+        };
+        Ok(Gathered { material, facts })
     }
 
-    /// The words of these reviews, in their order; both come by `seq`.
-    async fn texts_of(&self, workspace: &WorkspaceId, reviews: &[ReviewVector]) -> Result<Vec<String>, SegmentError> {
+    async fn vectors(
+        &self,
+        workspace: &WorkspaceId,
+        fingerprint: &str,
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<ReviewVector>, SegmentError> {
+        let mut reviews: Vec<ReviewVector> = Vec::new();
+        loop {
+            step(reporter, "reading vectors", reviews.len() as u64, None)?;
+            let after = reviews.last().map_or(0, |review| review.seq);
+            let page = self.store.vectors(workspace, fingerprint, after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(reviews);
+            }
+            reviews.extend(page);
+        }
+    }
+
+    /// The words of these reviews, in their order; both come by `seq`. What else all reviews say goes to the facts.
+    async fn texts_of(
+        &self,
+        workspace: &WorkspaceId,
+        reviews: &[ReviewVector],
+        mut facts: Option<&mut Facts>,
+    ) -> Result<Vec<String>, SegmentError> {
         let mut text_of: HashMap<i64, String> = HashMap::with_capacity(reviews.len());
         let mut after = 0;
         loop {
             let page = self.store.reviews(workspace, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.seq;
+            if let Some(facts) = facts.as_deref_mut() {
+                page.iter().for_each(|stored| facts.add_review(&stored.review));
+            }
             text_of.extend(page.into_iter().map(|stored| (stored.seq, stored.review.text.as_str().to_owned())));
         }
         // A review replaced in this very moment has a vector but no text any more: it counts, without words.
         Ok(reviews.iter().map(|review| text_of.remove(&review.seq).unwrap_or_default()).collect())
+    }
+}
+
+/// What the model did for a fit; nothing where texts do not count.
+#[derive(Default)]
+struct Embedded {
+    model: Option<Arc<EmbedQueue>>,
+    n_embedded: u64,
+    n_truncated: u64,
+}
+
+impl Embedded {
+    fn fingerprint(&self) -> String {
+        self.model.as_ref().map(|model| model.info().fingerprint.clone()).unwrap_or_default()
+    }
+}
+
+/// All that was read for a fit.
+struct Gathered {
+    /// Without the people, who are still to be described.
+    material: Material,
+    facts: Option<Facts>,
+}
+
+impl Gathered {
+    /// Describes the people as of the moment asked for, or of the newest fact that is not in the future.
+    fn material(self, definition: &Definition) -> Material {
+        let Some(facts) = self.facts else { return self.material };
+        let newest = facts.newest.map_or(self.material.now, |newest| newest.min(self.material.now));
+        let at = definition.inputs.as_of.unwrap_or(newest);
+        let holds_out = definition.inputs.blocks == BlockChoice::Auto;
+        let persons = facts.persons.into_iter().collect();
+        let people = People::describe(persons, facts.catalogue, at, holds_out);
+        Material { people: Some(people), ..self.material }
     }
 }
 
@@ -232,17 +316,18 @@ fn segmentation(name: &SegmentationName, definition: &Definition, now: Timestamp
     Segmentation { name: name.clone(), definition: definition.clone(), created_at: now, live_version: None }
 }
 
-fn report(version: &Version, device: &str, (n_embedded, n_truncated): (u64, u64)) -> FitReport {
+fn report(version: &Version, texts: &Embedded) -> FitReport {
     FitReport {
         segmentation: version.segmentation.clone(),
         version: version.number,
         k: version.segments.len(),
         n_customers: version.n_customers,
         n_reviews: version.n_reviews,
-        n_embedded,
-        n_truncated,
+        n_embedded: texts.n_embedded,
+        n_truncated: texts.n_truncated,
         model: version.model_fingerprint.clone(),
-        device: device.to_owned(),
+        device: texts.model.as_ref().map(|model| model.info().device.clone()).unwrap_or_default(),
+        weights: version.joined.as_ref().map(|joined| joined.weights),
         quality: version.quality.clone(),
         segments: version.segments.iter().map(|s| (s.id, s.name.clone(), s.size)).collect(),
         unstable: version.segments.iter().filter(|s| s.is_unstable()).map(|s| s.id).collect(),

@@ -3,14 +3,29 @@
 mod assign;
 mod build;
 mod consenting;
+mod differences;
 mod fit;
+mod joined;
+#[cfg(test)]
+mod laws;
 mod map;
+mod people;
+#[cfg(test)]
+mod planted;
 mod profile;
+mod reading;
+mod sides;
 mod snapshot;
+mod space;
 mod typical;
+mod weights;
+mod wording;
 
-pub use assign::{Assigned, assign_texts};
+pub use assign::{Assigned, assign_customer, assign_texts};
+pub use build::{Material, build};
 pub use fit::{FitReport, Fitter, PUBLISHED, Reporter};
+pub use people::{HeldOut, People, Person};
+pub use sides::check_features;
 pub use snapshot::{LiveVersion, Placed, Snapshots};
 
 use crate::cluster::ClusterError;
@@ -27,8 +42,8 @@ pub enum SegmentError {
     Embed(#[from] EmbedError),
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// Fewer customers have words than the fit needs.
-    #[error("{n_customers} customers have reviews, and {needed} are needed{}; import more reviews or ask for a smaller k", k.map(|k| format!(" for k = {k}")).unwrap_or_default())]
+    /// Fewer customers have anything that counts than the fit needs.
+    #[error("{n_customers} customers have facts that count (reviews, where texts alone do), and {needed} are needed{}; import more or ask for a smaller k", k.map(|k| format!(" for k = {k}")).unwrap_or_default())]
     TooFewCustomers { n_customers: usize, needed: usize, k: Option<usize> },
     #[error("the segmentation {0} has no live version yet; fit it first")]
     NoLiveVersion(SegmentationName),

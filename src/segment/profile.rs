@@ -2,6 +2,7 @@
 
 use crate::domain::{CustomerId, Timestamp};
 use crate::store::ReviewVector;
+use std::borrow::Borrow;
 
 /// After so many days a review counts half.
 const HALF_LIFE_DAYS: f64 = 365.0;
@@ -24,15 +25,16 @@ pub struct TextProfiles {
 ///
 /// Centring takes away what all texts have in common, which for some models (e5) is most of a vector: raw cosines lie
 /// between 0.77 and 0.94 there. A review's weight halves with each year it is older than the newest one of all.
-pub fn text_profiles(reviews: &[ReviewVector], dimension: usize) -> TextProfiles {
-    let centre = mean(reviews.iter().map(|review| review.vector.as_slice()), dimension);
-    let mut customers: Vec<CustomerId> = reviews.iter().map(|review| review.customer.clone()).collect();
+pub fn text_profiles<R: Borrow<ReviewVector>>(reviews: &[R], dimension: usize) -> TextProfiles {
+    let centre = mean(reviews.iter().map(|review| review.borrow().vector.as_slice()), dimension);
+    let mut customers: Vec<CustomerId> = reviews.iter().map(|review| review.borrow().customer.clone()).collect();
     customers.sort_unstable();
     customers.dedup();
-    let newest = reviews.iter().map(|review| review.time).max();
+    let newest = reviews.iter().map(|review| review.borrow().time).max();
     let mut sums = vec![0f64; customers.len() * dimension];
     let mut row_of_review = Vec::with_capacity(reviews.len());
     for review in reviews {
+        let review: &ReviewVector = review.borrow();
         let row = customers.binary_search(&review.customer).unwrap_or_default();
         row_of_review.push(row);
         let weight = newest.map_or(1.0, |newest| recency_weight(review.time, newest));
@@ -43,6 +45,18 @@ pub fn text_profiles(reviews: &[ReviewVector], dimension: usize) -> TextProfiles
     }
     let values = sums.chunks_exact(dimension.max(1)).flat_map(|row| unit(row.to_vec())).map(|v| v as f32).collect();
     TextProfiles { dimension, customers, values, centre, row_of_review }
+}
+
+/// What one customer wrote, as a fit would have it beside texts with this centre.
+pub fn unit_mean(written: &[(Timestamp, &[f32])], centre: &[f32]) -> Vec<f32> {
+    let newest = written.iter().map(|(time, _)| *time).max();
+    let mut sum = vec![0f64; centre.len()];
+    for (time, vector) in written {
+        let weight = newest.map_or(1.0, |newest| recency_weight(*time, newest));
+        let centred = unit(vector.iter().zip(centre).map(|(v, c)| f64::from(v - c)).collect());
+        sum.iter_mut().zip(&centred).for_each(|(sum, value)| *sum += weight * value);
+    }
+    unit(sum).into_iter().map(|v| v as f32).collect()
 }
 
 /// A single text's vector as the clusters see it: centred, unit length.

@@ -3,6 +3,7 @@
 use super::profile::centred_unit;
 use crate::cluster;
 use crate::store::ReviewVector;
+use std::borrow::Borrow;
 
 /// A candidate: its index among the reviews, and its cosine to the segment's centroid.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,8 +15,8 @@ pub struct Typical {
 /// For each segment, the `wanted` reviews of its members nearest to its centroid, each of another customer.
 ///
 /// `labels[row]` is the segment of the customer in that row; `row_of_review[i]` is the customer's row of `reviews[i]`.
-pub fn typical_reviews(
-    reviews: &[ReviewVector],
+pub fn typical_reviews<R: Borrow<ReviewVector>>(
+    reviews: &[R],
     row_of_review: &[usize],
     labels: &[u32],
     geometry: Geometry<'_>,
@@ -25,6 +26,7 @@ pub fn typical_reviews(
     let k = geometry.centroids.len() / dimension.max(1);
     let mut by_segment: Vec<Vec<Typical>> = vec![Vec::new(); k];
     for (i, review) in reviews.iter().enumerate() {
+        let review: &ReviewVector = review.borrow();
         let segment = labels[row_of_review[i]] as usize;
         let centroid = &geometry.centroids[segment * dimension..][..dimension];
         let point = centred_unit(&review.vector, geometry.centre);

@@ -143,7 +143,7 @@ pub(super) const INVARIANTS: &[(&str, &str)] = &[
         "a version has a centroid a segment",
         "SELECT count(*) FROM version v JOIN segmentation s ON s.id = v.segmentation_id
          JOIN workspace w ON w.id = s.workspace_id
-         WHERE slug NOT LIKE '~%' AND (length(centre) <> 4 * dimension
+         WHERE slug NOT LIKE '~%' AND (joined IS NULL AND length(centre) <> 4 * dimension
              OR length(centroids) <> 4 * dimension * (SELECT count(*) FROM segment it WHERE it.version_id = v.id))",
     ),
     (

@@ -13,6 +13,7 @@ mod documents;
 mod embeddings;
 mod features;
 mod jobs;
+mod joined;
 mod privacy;
 mod program;
 mod quality;

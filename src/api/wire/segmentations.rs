@@ -18,6 +18,27 @@ pub struct DefinitionAsk {
     pub k: Option<Value>,
     /// Default 0.
     pub seed: Option<u64>,
+    /// What counts, and how much: `{"text": 1, "behaviour": 1, "traits": 0.5}` (0 to 1000, 0 or left out: not at all), `"all"` (the
+    /// default: every block there are data for, with weight 1) or `"auto"` (weights are sought).
+    #[schema(value_type = Option<Object>)]
+    pub blocks: Option<Value>,
+    /// Features of the behaviour block to take or leave, by id.
+    pub features: Option<PickedAsk>,
+    /// Traits to take or leave, by name.
+    pub traits: Option<PickedAsk>,
+    /// Facts until then count: a moment (RFC 3339), or `newest` (the default).
+    pub as_of: Option<String>,
+    /// `kmeans`.
+    pub algorithm: Option<String>,
+}
+
+/// Columns by name; a name that ends in `*` stands for all that begin like it.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PickedAsk {
+    /// Left out or empty: all.
+    pub only: Option<Vec<String>>,
+    pub without: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +48,16 @@ pub struct DefinitionBody {
     #[schema(value_type = Object)]
     pub k: Value,
     pub seed: u64,
+    /// `"all"`, `"auto"`, or weights.
+    #[schema(value_type = Object)]
+    pub blocks: Value,
+    #[schema(value_type = Object)]
+    pub features: domain::Picked,
+    #[schema(value_type = Object)]
+    pub traits: domain::Picked,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub as_of: Option<Timestamp>,
+    pub algorithm: String,
 }
 
 impl From<&domain::Definition> for DefinitionBody {
@@ -35,8 +66,20 @@ impl From<&domain::Definition> for DefinitionBody {
             domain::KChoice::Auto => Value::from("auto"),
             domain::KChoice::Fixed(k) => Value::from(k),
         };
-        Self { model: definition.model.clone(), k, seed: definition.seed }
+        let domain::Inputs { blocks, features, traits, as_of } = definition.inputs.clone();
+        let blocks = match blocks {
+            domain::BlockChoice::All => Value::from("all"),
+            domain::BlockChoice::Auto => Value::from("auto"),
+            domain::BlockChoice::Weights(weights) => weights_body(weights),
+        };
+        let algorithm = definition.algorithm.as_str().to_owned();
+        Self { model: definition.model.clone(), k, seed: definition.seed, blocks, features, traits, as_of, algorithm }
     }
+}
+
+fn weights_body(weights: domain::BlockWeights) -> Value {
+    let of = |block: domain::BlockKind| (block.as_str().to_owned(), Value::from(weights.of(block)));
+    domain::BlockKind::ALL.into_iter().map(of).collect::<serde_json::Map<_, _>>().into()
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,13 +121,17 @@ pub struct SegmentBody {
     pub size: u64,
     /// Of all customers of the version, 0 to 1.
     pub share: f64,
-    /// Mean cosine of its customers to its centre.
+    /// Mean cosine of its customers to its centre. Where more than texts counts: 1 less their mean squared distance to it over
+    /// everyone's to the middle of all.
     pub cohesion: f64,
     /// Mean Jaccard index with its best match in refits on resampled customers, 0 to 1.
     pub stability: f64,
     /// Whether that is below 0.6: other customers of the same kind would hardly bring it forth.
     pub unstable: bool,
     pub map: Option<MapPoint>,
+    /// How it differs from everyone in what people do and are; nothing where texts alone count.
+    #[schema(value_type = Option<Object>)]
+    pub portrait: Option<domain::Portrait>,
 }
 
 impl SegmentBody {
@@ -100,7 +147,29 @@ impl SegmentBody {
             stability: rounded(segment.stability),
             unstable: segment.is_unstable(),
             map: at.map(|[x, y]| MapPoint { x: rounded(x), y: rounded(y) }),
+            portrait: segment.portrait.clone().map(rounded_portrait),
         }
+    }
+}
+
+fn rounded_portrait(portrait: domain::Portrait) -> domain::Portrait {
+    let difference = |one: domain::Difference| domain::Difference {
+        effect: rounded(one.effect),
+        low: rounded(one.low),
+        high: rounded(one.high),
+        segment: rounded(one.segment),
+        everyone: rounded(one.everyone),
+        ..one
+    };
+    let rule = |rule: domain::SegmentRule| domain::SegmentRule {
+        precision: rounded(rule.precision),
+        recall: rounded(rule.recall),
+        ..rule
+    };
+    domain::Portrait {
+        differences: portrait.differences.into_iter().map(difference).collect(),
+        rule: portrait.rule.map(rule),
+        ..portrait
     }
 }
 
@@ -136,6 +205,36 @@ pub struct VersionBody {
     #[schema(value_type = Object)]
     pub quality: Quality,
     pub segments: Vec<SegmentBody>,
+    /// The space that words, behaviour and traits have in common; nothing where texts alone count.
+    pub joined: Option<JoinedBody>,
+}
+
+/// What counted in a joined space.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JoinedBody {
+    /// Facts until then counted.
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    /// What each block counted.
+    #[schema(value_type = Object)]
+    pub weights: Value,
+    /// Columns that counted, and those left out with the reason.
+    #[schema(value_type = Vec<Object>)]
+    pub blocks: Vec<domain::JoinedBlock>,
+    /// Weights that were tried, best first; empty where they were given.
+    #[schema(value_type = Vec<Object>)]
+    pub trials: Vec<domain::WeightTrial>,
+}
+
+impl From<&domain::Joined> for JoinedBody {
+    fn from(joined: &domain::Joined) -> Self {
+        Self {
+            as_of: joined.as_of,
+            weights: weights_body(joined.weights),
+            blocks: joined.blocks.clone(),
+            trials: joined.trials.clone(),
+        }
+    }
 }
 
 impl VersionBody {
@@ -152,6 +251,7 @@ impl VersionBody {
             n_reviews: version.n_reviews,
             quality: version.quality.clone(),
             segments: segments(version, map),
+            joined: version.joined.as_ref().map(Into::into),
         }
     }
 }
@@ -200,19 +300,22 @@ pub struct MembersPage {
     pub has_more: bool,
 }
 
-/// `POST /v1/segmentations/{s}/assign`: a text, or up to 100.
+/// `POST /v1/segmentations/{s}/assign`: a text, up to 100, or a customer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssignAsk {
     pub text: Option<String>,
     pub texts: Option<Vec<String>>,
+    /// A customer's id: placed by the facts there are of them now.
+    pub customer: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Similarity {
     pub segment_id: String,
     pub segment: String,
-    /// Cosine to the segment's centre, -1 to 1.
+    /// Cosine to the segment's centre, -1 to 1. Where more than texts counts: 1 less the squared distance to it over the mean one
+    /// between customers.
     pub similarity: f64,
 }
 
@@ -224,6 +327,11 @@ pub struct AssignedBody {
     pub runner_up: Option<RunnerUp>,
     /// Nearest first.
     pub similarities: Vec<Similarity>,
+    /// The weight of the blocks of which anything is known, over all weight, 0 to 1: confidence is that much nearer to a guess.
+    pub known: f64,
+    /// Blocks that count and of which nothing is known.
+    #[schema(value_type = Vec<String>)]
+    pub missing: Vec<domain::BlockKind>,
 }
 
 impl AssignedBody {
@@ -244,6 +352,8 @@ impl AssignedBody {
             confidence: rounded(assigned.confidence),
             runner_up: assigned.runner_up.map(|(id, confidence)| runner_up(live, id, confidence)),
             similarities,
+            known: rounded(assigned.known),
+            missing: assigned.missing,
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) enum Part {
     Leases,
     Consent,
     Quality,
+    Inputs,
 }
 
 /// Where the two dialects write the same value in different words.
@@ -45,6 +46,7 @@ impl Part {
             Self::Leases => LEASES,
             Self::Consent => CONSENT,
             Self::Quality => QUALITY,
+            Self::Inputs => INPUTS,
         };
         let rows = rows.replace("{gone}", &hex(&erased_id(&workspace_id("shop"), &customer_id("gone"))));
         match dialect {
@@ -105,6 +107,12 @@ INSERT INTO job (workspace_id, id, kind, state, request, phase, done, total, che
     FROM workspace WHERE slug = 'shop';
 INSERT INTO job (workspace_id, id, kind, state, request, phase, done, total, created_at)
     SELECT id, U'0190b2a4000070008000000000000003', 'fit', 'running', '{"name":"needs"}', 'embedding', 1, NULL, 19
+    FROM workspace WHERE slug = 'shop';
+"#;
+
+const INPUTS: &str = r#"
+INSERT INTO segmentation (workspace_id, name, model, k, seed, created_at, inputs, algorithm)
+    SELECT id, 'both', 'all-MiniLM-L6-v2', 4, 0, 60, '{"blocks":{"weights":{"text":1.0,"behaviour":0.5,"traits":0.0}}}', 'kmeans'
     FROM workspace WHERE slug = 'shop';
 "#;
 
@@ -182,6 +190,9 @@ pub(crate) async fn check(store: &dyn Store, parts: &[Part]) {
     assert_eq!(told, has(Part::Consent).then(|| (false, "banner".to_owned())));
     assert_eq!(consent.log.len(), usize::from(has(Part::Consent)));
     quality_is_there(store, &shop, has(Part::Quality)).await;
+    if has(Part::Inputs) {
+        inputs_are_there(store, &shop).await;
+    }
     it_takes_new_facts(store, &shop).await;
     // Whatever was there before goes whole.
     let erased = store.erase_customer(&shop, &customer_id("ann"), &erasing(9)).await.unwrap().unwrap();
@@ -226,6 +237,7 @@ async fn first_is_there(store: &dyn Store, shop: &WorkspaceId, merged: bool) {
 async fn version_is_there(store: &dyn Store, shop: &WorkspaceId) {
     let needs = store.segmentation(shop, &name("needs")).await.unwrap().unwrap();
     assert_eq!((needs.live_version, needs.definition.seed), (Some(1), u64::MAX));
+    assert_eq!(needs.definition.inputs, Inputs::text_alone(), "texts alone counted then");
     let version = store.version(shop, &name("needs"), 1).await.unwrap().unwrap();
     assert_eq!((version.state, version.quality.inertia), (VersionState::Live, 0.5));
     assert_eq!(version.segments[0].typical_reviews[0].text, "A quiet kettle");
@@ -233,6 +245,13 @@ async fn version_is_there(store: &dyn Store, shop: &WorkspaceId) {
     let members = store.members(shop, &name("needs"), 1, all).await.unwrap();
     let told: Vec<_> = members.iter().map(|m| (m.customer.as_str(), m.confidence, m.reason)).collect();
     assert_eq!(told, [("ann", 0.7, MoveReason::Joined), ("bob", 0.6, MoveReason::Refit)]);
+}
+
+async fn inputs_are_there(store: &dyn Store, shop: &WorkspaceId) {
+    let both = store.segmentation(shop, &name("both")).await.unwrap().unwrap().definition;
+    let weights = BlockWeights { text: 1.0, behaviour: 0.5, traits: 0.0 };
+    let expected = Inputs { blocks: BlockChoice::Weights(weights), ..Inputs::default() };
+    assert_eq!((both.inputs, both.algorithm), (expected, Algorithm::KMeans));
 }
 
 async fn identity_is_there(store: &dyn Store, shop: &WorkspaceId) {

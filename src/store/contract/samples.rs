@@ -102,7 +102,13 @@ pub(crate) fn key(workspace: &WorkspaceId, number: u8) -> (Key, [u8; 32]) {
 }
 
 pub(crate) fn segmentation(text: &str) -> Segmentation {
-    let definition = Definition { model: "all-MiniLM-L6-v2".into(), k: KChoice::Auto, seed: u64::MAX };
+    let definition = Definition {
+        model: "all-MiniLM-L6-v2".into(),
+        k: KChoice::Auto,
+        seed: u64::MAX,
+        inputs: Inputs { as_of: Some(at(5)), ..Inputs::default() },
+        algorithm: Algorithm::KMeans,
+    };
     Segmentation { name: name(text), definition, created_at: at(7), live_version: None }
 }
 
@@ -148,7 +154,54 @@ pub(crate) fn version(of: &str, number: u32) -> Version {
         n_reviews: u64::MAX,
         quality,
         segments: vec![segment(2), segment(1)],
+        joined: Some(joined()),
     }
+}
+
+fn joined() -> Joined {
+    let weights = BlockWeights { text: 0.1 + 0.2, behaviour: 2.0, traits: 0.0 };
+    let left_out = LeftOut { column: "category_share:茶".into(), reason: "too few have it".into() };
+    Joined {
+        as_of: at(5),
+        weights,
+        blocks: vec![JoinedBlock {
+            block: BlockKind::Behaviour,
+            n_customers: 7,
+            columns: vec!["recency".into()],
+            left_out: vec![left_out],
+        }],
+        trials: vec![WeightTrial {
+            weights,
+            rounds: 2,
+            n_customers: 7,
+            k: 2,
+            stability: 1.0 / 3.0,
+            predicts_behaviour: Some(0.1 + 0.7),
+            predicts_text: None,
+            score: 5e-324,
+        }],
+        space: json!({"scale": 0.1 + 0.2, "tiny": 5e-324}),
+    }
+}
+
+fn portrait() -> Portrait {
+    let difference = Difference {
+        block: BlockKind::Traits,
+        feature: "trait:plan=pro\u{0}".into(),
+        name_en: "plan=pro".into(),
+        name_zh: "套餐".into(),
+        unit: String::new(),
+        effect: 1.0 / 7.0,
+        low: -0.1,
+        high: 0.1 + 0.2,
+        segment: 1e300,
+        everyone: 0.0,
+    };
+    let rule =
+        SegmentRule {
+            text_en: "Orders > 5".into(), text_zh: "订单数 > 5".into(), precision: 0.9, recall: 1.0 / 3.0
+        };
+    Portrait { sentence_en: "5".into(), sentence_zh: "五".into(), differences: vec![difference], rule: Some(rule) }
 }
 
 fn segment(id: u32) -> Segment {
@@ -167,6 +220,7 @@ fn segment(id: u32) -> Segment {
         share: 1.0 / 3.0,
         cohesion: 0.9,
         stability: 0.8,
+        portrait: (id == 1).then(portrait),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Place;
 use super::samples::*;
-use crate::domain::{Definition, KChoice, Segmentation};
+use crate::domain::{Algorithm, BlockChoice, Definition, Inputs, KChoice, Picked, Segmentation};
 
 pub(crate) async fn editing_a_segmentation_keeps_its_birth_and_its_live_version(place: &dyn Place) {
     let store = place.open().await;
@@ -14,7 +14,16 @@ pub(crate) async fn editing_a_segmentation_keeps_its_birth_and_its_live_version(
     assert_eq!(store.put_segmentation(&a, &claims).await.unwrap(), first);
     store.publish(&a, &version("needs", 1), &[]).await.unwrap();
 
-    let definition = Definition { model: "other".into(), k: KChoice::Fixed(7), seed: 0 };
+    // Each way of saying what counts comes back, texts alone among them.
+    let picked = Picked { only: vec!["recency".into()], without: vec!["语*".into()] };
+    let auto = Inputs { blocks: BlockChoice::Auto, features: picked, ..Inputs::default() };
+    let (k, algorithm) = (KChoice::Fixed(7), Algorithm::KMeans);
+    for inputs in [auto, Inputs::default(), Inputs::text_alone()] {
+        let definition = Definition { model: "other".into(), k, seed: 0, inputs, algorithm };
+        let asked = Segmentation { definition, live_version: Some(1), ..first.clone() };
+        assert_eq!(store.put_segmentation(&a, &asked).await.unwrap(), asked);
+    }
+    let definition = Definition { model: "other".into(), k, seed: 0, inputs: Inputs::text_alone(), algorithm };
     let edited =
         Segmentation { definition: definition.clone(), created_at: at(99), live_version: None, ..first.clone() };
     let expected = Segmentation { definition, live_version: Some(1), ..first };

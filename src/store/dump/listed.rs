@@ -350,6 +350,8 @@ pub(in crate::store) const TABLES: &[Table] = &[
             int("seed"),
             int("created_at"),
             int("live_version"),
+            of("inputs", Text),
+            of("algorithm", Text),
         ],
     },
     Table {
@@ -373,6 +375,9 @@ pub(in crate::store) const TABLES: &[Table] = &[
             int("n_customers"),
             int("n_reviews"),
             of("quality", Text),
+            of("inputs", Text),
+            of("algorithm", Text),
+            of("joined", Text),
         ],
     },
     Table {
@@ -390,6 +395,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
             of("share", Real),
             of("cohesion", Real),
             of("stability", Real),
+            of("portrait", Text),
         ],
     },
     Table {

@@ -3,7 +3,7 @@
 use crate::store::Result;
 use deadpool_postgres::{GenericClient, Object};
 
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/postgres/0001_first_schema.sql"),
     include_str!("../migrations/postgres/0002_identity_orders_items.sql"),
     include_str!("../migrations/postgres/0003_settings.sql"),
@@ -11,6 +11,7 @@ pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/postgres/0005_consent.sql"),
     include_str!("../migrations/postgres/0006_retention.sql"),
     include_str!("../migrations/postgres/0007_quality.sql"),
+    include_str!("../migrations/postgres/0008_inputs.sql"),
 ];
 
 /// The schema that this program writes.

@@ -1,9 +1,9 @@
 //! The definitions of segmentations.
 
-use super::columns::{Moment, Small, Text, Unsigned, Words, get};
+use super::columns::{Json, Moment, Small, Text, Unsigned, Word, Words, get};
 use super::statements::{execute, row, rows};
 use super::workspaces;
-use crate::domain::{Definition, KChoice, Segmentation, SegmentationName, WorkspaceId};
+use crate::domain::{Definition, Inputs, KChoice, Segmentation, SegmentationName, WorkspaceId};
 use crate::store::{Result, StoreError};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::Row;
@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT name, model, k, seed, s.created_at, live_version
+            "SELECT name, model, k, seed, s.created_at, live_version, inputs, algorithm
              FROM segmentation s JOIN workspace ON workspace.id = workspace_id WHERE slug = $1 ",
             $rest
         )
@@ -28,8 +28,10 @@ pub(super) async fn put(
     let definition = &segmentation.definition;
     execute(
         db,
-        "INSERT INTO segmentation (workspace_id, name, model, k, seed, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (workspace_id, name) DO UPDATE SET model = excluded.model, k = excluded.k, seed = excluded.seed",
+        "INSERT INTO segmentation (workspace_id, name, model, k, seed, created_at, inputs, algorithm)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (workspace_id, name) DO UPDATE SET model = excluded.model, k = excluded.k, seed = excluded.seed,
+             inputs = excluded.inputs, algorithm = excluded.algorithm",
         &[
             &workspace_row,
             &segmentation.name.as_str(),
@@ -37,6 +39,8 @@ pub(super) async fn put(
             &k_column(definition.k)?,
             &Unsigned(definition.seed),
             &Moment(segmentation.created_at),
+            &inputs_column(&definition.inputs),
+            &Word(definition.algorithm),
         ],
     )
     .await?;
@@ -74,9 +78,20 @@ pub(super) async fn lock(db: &Transaction<'_>, workspace: i64, name: &Segmentati
 
 fn segmentation(row: &Row) -> Result<Segmentation> {
     let (Text(name), Unsigned(seed), Moment(created_at)) = (get(row, 0)?, get(row, 3)?, get(row, 4)?);
-    let definition = Definition { model: get::<Words<'static>>(row, 1)?.owned(), k: k(get(row, 2)?)?, seed };
+    let (inputs, Word(algorithm)) = (inputs(get(row, 6)?), get(row, 7)?);
+    let model = get::<Words<'static>>(row, 1)?.owned();
+    let definition = Definition { model, k: k(get(row, 2)?)?, seed, inputs, algorithm };
     let live_version = get::<Option<Small>>(row, 5)?.map(|Small(number)| number);
     Ok(Segmentation { name, definition, created_at, live_version })
+}
+
+/// What customers are grouped by; nothing where it is what they say alone.
+pub(super) fn inputs_column(inputs: &Inputs) -> Option<Json<&Inputs>> {
+    (*inputs != Inputs::text_alone()).then_some(Json(inputs))
+}
+
+pub(super) fn inputs(column: Option<Json<Inputs>>) -> Inputs {
+    column.map_or_else(Inputs::text_alone, |Json(inputs)| inputs)
 }
 
 /// A number of segments; nothing where the fit chooses.

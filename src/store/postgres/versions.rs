@@ -1,10 +1,12 @@
 //! Versions of segmentations: published whole, read with their segments.
 
 use super::columns::{Floats, Json, Moment, Small, Text, Unsigned, Word, Words, get};
-use super::segmentations::{self, k, k_column};
+use super::segmentations::{self, inputs, inputs_column, k, k_column};
 use super::statements::{execute, row, rows};
 use super::{members, workspaces};
-use crate::domain::{Definition, Membership, Segment, SegmentId, SegmentationName, Version, VersionState, WorkspaceId};
+use crate::domain::{
+    Definition, Joined, Membership, Portrait, Segment, SegmentId, SegmentationName, Version, VersionState, WorkspaceId,
+};
 use crate::store::{Result, StoreError};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::Row;
@@ -15,7 +17,7 @@ macro_rules! select {
         concat!(
             "SELECT version.id, name, number, state, version.created_at, version.model, version.k, version.seed,
                     model_fingerprint, dimension, centre, centroids, temperature, version.n_customers,
-                    version.n_reviews, quality
+                    version.n_reviews, quality, version.inputs, version.algorithm, joined
              FROM workspace JOIN segmentation ON workspace_id = workspace.id
              JOIN version ON segmentation_id = segmentation.id
              WHERE slug = $1 AND name = $2 ",
@@ -93,6 +95,7 @@ pub(super) async fn row_of(
 fn require_readable(version: &Version) -> Result<()> {
     let readable = version.temperature.is_finite()
         && reads_back(&version.quality)
+        && reads_back(&version.joined)
         && version.segments.iter().all(|segment| {
             reads_back(segment) && [segment.share, segment.cohesion, segment.stability].iter().all(|x| x.is_finite())
         });
@@ -124,8 +127,8 @@ async fn insert(db: &Transaction<'_>, segmentation: i64, version: &Version) -> R
     let made = row(
         db,
         "INSERT INTO version (segmentation_id, number, state, created_at, model, k, seed, model_fingerprint, dimension,
-             centre, centroids, temperature, n_customers, n_reviews, quality)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id",
+             centre, centroids, temperature, n_customers, n_reviews, quality, inputs, algorithm, joined)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id",
         &[
             &segmentation,
             &Small(version.number),
@@ -142,6 +145,9 @@ async fn insert(db: &Transaction<'_>, segmentation: i64, version: &Version) -> R
             &Unsigned(version.n_customers),
             &Unsigned(version.n_reviews),
             &Json(&version.quality),
+            &inputs_column(&version.definition.inputs),
+            &Word(version.definition.algorithm),
+            &version.joined.as_ref().map(Json),
         ],
     )
     .await?;
@@ -153,8 +159,8 @@ async fn insert_segments(db: &Transaction<'_>, version: i64, segments: &[Segment
         execute(
             db,
             "INSERT INTO segment (version_id, position, id, name, keywords, typical_reviews, size, share, cohesion,
-                 stability)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                 stability, portrait)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             &[
                 &version,
                 &Unsigned(position as u64),
@@ -166,6 +172,7 @@ async fn insert_segments(db: &Transaction<'_>, version: i64, segments: &[Segment
                 &segment.share,
                 &segment.cohesion,
                 &segment.stability,
+                &segment.portrait.as_ref().map(Json),
             ],
         )
         .await?;
@@ -174,7 +181,7 @@ async fn insert_segments(db: &Transaction<'_>, version: i64, segments: &[Segment
 }
 
 async fn with_segments(db: &Transaction<'_>, row: &Row) -> Result<Version> {
-    let select = "SELECT id, name, keywords, typical_reviews, size, share, cohesion, stability FROM segment
+    let select = "SELECT id, name, keywords, typical_reviews, size, share, cohesion, stability, portrait FROM segment
          WHERE version_id = $1 ORDER BY position";
     let segments = rows(db, select, &[&get::<i64>(row, 0)?]).await?;
     version(row, segments.iter().map(segment).collect::<Result<_>>()?)
@@ -185,12 +192,14 @@ fn version(row: &Row, segments: Vec<Segment>) -> Result<Version> {
     let (Moment(created_at), Unsigned(seed), Small(dimension)) = (get(row, 4)?, get(row, 7)?, get(row, 9)?);
     let (Floats(centre), Floats(centroids), Json(quality)) = (get(row, 10)?, get(row, 11)?, get(row, 15)?);
     let (Unsigned(n_customers), Unsigned(n_reviews)) = (get(row, 13)?, get(row, 14)?);
+    let (inputs, Word(algorithm)) = (inputs(get(row, 16)?), get(row, 17)?);
+    let model = get::<Words<'static>>(row, 5)?.owned();
     Ok(Version {
         segmentation,
         number,
         state,
         created_at,
-        definition: Definition { model: get::<Words<'static>>(row, 5)?.owned(), k: k(get(row, 6)?)?, seed },
+        definition: Definition { model, k: k(get(row, 6)?)?, seed, inputs, algorithm },
         model_fingerprint: get::<Words<'static>>(row, 8)?.owned(),
         dimension: dimension as usize,
         centre,
@@ -200,6 +209,7 @@ fn version(row: &Row, segments: Vec<Segment>) -> Result<Version> {
         n_reviews,
         quality,
         segments,
+        joined: get::<Option<Json<Joined>>>(row, 18)?.map(|Json(joined)| joined),
     })
 }
 
@@ -215,5 +225,6 @@ fn segment(row: &Row) -> Result<Segment> {
         share: get(row, 5)?,
         cohesion: get(row, 6)?,
         stability: get(row, 7)?,
+        portrait: get::<Option<Json<Portrait>>>(row, 8)?.map(|Json(portrait)| portrait),
     })
 }

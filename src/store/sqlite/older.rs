@@ -17,6 +17,7 @@ const BROUGHT: [&[Part]; MIGRATIONS.len()] = [
     &[Part::Consent],
     &[],
     &[Part::Quality],
+    &[Part::Inputs],
 ];
 
 fn parts(version: usize) -> Vec<Part> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Marks a file as ours, in its header where `file` and other programs look: "Clnt" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x436c_6e74;
 
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/sqlite/0001_first_schema.sql"),
     include_str!("../migrations/sqlite/0002_identity_orders_items.sql"),
     include_str!("../migrations/sqlite/0003_suppression.sql"),
@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/sqlite/0006_consent.sql"),
     include_str!("../migrations/sqlite/0007_retention.sql"),
     include_str!("../migrations/sqlite/0008_quality.sql"),
+    include_str!("../migrations/sqlite/0009_inputs.sql"),
 ];
 
 /// The schema that this program writes.

@@ -1,9 +1,11 @@
 //! Versions of segmentations: published whole, read with their segments.
 
 use super::columns::{Floats, Json, Moment, Text, Unsigned, Word};
-use super::segmentations::{self, K};
+use super::segmentations::{self, K, inputs, inputs_column};
 use super::{members, workspaces};
-use crate::domain::{Definition, Membership, Segment, SegmentId, SegmentationName, Version, VersionState, WorkspaceId};
+use crate::domain::{
+    Definition, Joined, Membership, Portrait, Segment, SegmentId, SegmentationName, Version, VersionState, WorkspaceId,
+};
 use crate::store::{Result, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -12,7 +14,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT version.id, name, number, state, version.created_at, version.model, version.k, version.seed,
-                    model_fingerprint, dimension, centre, centroids, temperature, n_customers, n_reviews, quality
+                    model_fingerprint, dimension, centre, centroids, temperature, n_customers, n_reviews, quality,
+                    version.inputs, version.algorithm, joined
              FROM version JOIN segmentation ON segmentation.id = segmentation_id ",
             $rest
         )
@@ -78,6 +81,7 @@ pub(super) fn row(
 fn require_readable(version: &Version) -> Result<()> {
     let readable = version.temperature.is_finite()
         && reads_back(&version.quality)
+        && reads_back(&version.joined)
         && version.segments.iter().all(|segment| {
             reads_back(segment) && [segment.share, segment.cohesion, segment.stability].iter().all(|x| x.is_finite())
         });
@@ -105,8 +109,8 @@ fn require_next(db: &Connection, segmentation: i64, number: u32) -> Result<()> {
 fn insert(db: &Connection, segmentation: i64, version: &Version) -> Result<i64> {
     db.prepare_cached(
         "INSERT INTO version (segmentation_id, number, state, created_at, model, k, seed, model_fingerprint, dimension,
-             centre, centroids, temperature, n_customers, n_reviews, quality)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             centre, centroids, temperature, n_customers, n_reviews, quality, inputs, algorithm, joined)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?
     .execute(params![
         segmentation,
@@ -124,14 +128,18 @@ fn insert(db: &Connection, segmentation: i64, version: &Version) -> Result<i64> 
         Unsigned(version.n_customers),
         Unsigned(version.n_reviews),
         Json(&version.quality),
+        inputs_column(&version.definition.inputs),
+        Word(version.definition.algorithm),
+        version.joined.as_ref().map(Json),
     ])?;
     Ok(db.last_insert_rowid())
 }
 
 fn insert_segments(db: &Connection, version: i64, segments: &[Segment]) -> Result<()> {
     let mut statement = db.prepare_cached(
-        "INSERT INTO segment (version_id, position, id, name, keywords, typical_reviews, size, share, cohesion, stability)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO segment (version_id, position, id, name, keywords, typical_reviews, size, share, cohesion, stability,
+             portrait)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     for (position, segment) in segments.iter().enumerate() {
         statement.execute(params![
@@ -145,6 +153,7 @@ fn insert_segments(db: &Connection, version: i64, segments: &[Segment]) -> Resul
             segment.share,
             segment.cohesion,
             segment.stability,
+            segment.portrait.as_ref().map(Json),
         ])?;
     }
     Ok(())
@@ -155,12 +164,13 @@ fn version(row: &Row<'_>) -> rusqlite::Result<(i64, Version)> {
     let (K(k), Unsigned(seed)) = (row.get(6)?, row.get(7)?);
     let (Floats(centre), Floats(centroids), Json(quality)) = (row.get(10)?, row.get(11)?, row.get(15)?);
     let (Unsigned(n_customers), Unsigned(n_reviews)) = (row.get(13)?, row.get(14)?);
+    let (inputs, Word(algorithm)) = (inputs(row.get(16)?), row.get(17)?);
     let version = Version {
         segmentation,
         number: row.get(2)?,
         state,
         created_at,
-        definition: Definition { model: row.get(5)?, k, seed },
+        definition: Definition { model: row.get(5)?, k, seed, inputs, algorithm },
         model_fingerprint: row.get(8)?,
         dimension: row.get::<_, u32>(9)? as usize,
         centre,
@@ -170,13 +180,14 @@ fn version(row: &Row<'_>) -> rusqlite::Result<(i64, Version)> {
         n_reviews,
         quality,
         segments: Vec::new(),
+        joined: row.get::<_, Option<Json<Joined>>>(18)?.map(|Json(joined)| joined),
     };
     Ok((row.get(0)?, version))
 }
 
 fn with_segments(db: &Connection, (row, version): (i64, Version)) -> Result<Version> {
     let mut statement = db.prepare_cached(
-        "SELECT id, name, keywords, typical_reviews, size, share, cohesion, stability FROM segment
+        "SELECT id, name, keywords, typical_reviews, size, share, cohesion, stability, portrait FROM segment
          WHERE version_id = ?1 ORDER BY position",
     )?;
     let segments = statement.query_map([row], |row| {
@@ -190,6 +201,7 @@ fn with_segments(db: &Connection, (row, version): (i64, Version)) -> Result<Vers
             share: row.get(5)?,
             cohesion: row.get(6)?,
             stability: row.get(7)?,
+            portrait: row.get::<_, Option<Json<Portrait>>>(8)?.map(|Json(portrait)| portrait),
         })
     })?;
     Ok(Version { segments: segments.collect::<rusqlite::Result<_>>()?, ..version })

@@ -15,6 +15,7 @@ const BROUGHT: [&[Part]; MIGRATIONS.len()] = [
     &[Part::Consent],
     &[],
     &[Part::Quality],
+    &[Part::Inputs],
 ];
 
 fn parts(version: usize) -> Vec<Part> {
