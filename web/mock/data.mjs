@@ -25,6 +25,14 @@ function segment(id, name, terms, size, total, x, y, texts, stability) {
     cohesion: 0.41 + stability / 4,
     stability,
     map: { x, y },
+    portrait: {
+      sentence_en: `${size} customers: orders 12 (everyone: 3).`,
+      differences: [
+        { feature: "frequency", name_en: "Orders", unit: "orders", effect: 1.42, low: 1.21, high: 1.63, segment: 12, everyone: 3 },
+        { feature: "trait:plan=pro", name_en: "plan=pro", unit: "share", effect: -0.31, low: -0.44, high: -0.18, segment: 0.12, everyone: 0.27 },
+      ],
+      rule: { text_en: "Orders > 7", precision: 0.91, recall: 0.84 },
+    },
   };
 }
 

@@ -55,6 +55,24 @@ export interface TypicalReview {
   similarity: number;
 }
 
+export interface Difference {
+  feature: string;
+  name_en: string;
+  unit: string;
+  effect: Maybe;
+  low: Maybe;
+  high: Maybe;
+  segment: Maybe;
+  everyone: Maybe;
+}
+
+/** How a segment differs from everyone in what people do and are. */
+export interface Portrait {
+  sentence_en: string;
+  differences: Difference[];
+  rule: { text_en: string; precision: Maybe; recall: Maybe } | null;
+}
+
 export interface Segment {
   id: string;
   name: string;
@@ -66,6 +84,8 @@ export interface Segment {
   stability: Maybe;
   /** Both from -1 to 1; absent in versions that were fitted without a map. */
   map?: { x: number; y: number } | null;
+  /** Absent where texts alone count. */
+  portrait?: Portrait | null;
 }
 
 export interface Version {

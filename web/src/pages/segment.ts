@@ -8,9 +8,10 @@ import type { Context, Page } from "../page";
 import { Pager } from "../paging";
 import { bar, download, facts, hueOf, measured, runnerUp, since, snippet } from "../pieces";
 import { address } from "../router";
-import type { Member, MembersPage, Segment, SegmentAnswer } from "../types";
+import type { Difference, Member, MembersPage, Portrait, Segment, SegmentAnswer } from "../types";
 
 const PAGE_SIZE = 50;
+const EFFECT = "The difference of means in everyone's standard deviations; counts, money and days by their logarithm";
 const CONFIDENCE = "How often a customer placed like this one keeps the segment when the fit is repeated on other samples";
 
 export async function segmentPage(context: Context, segmentation: string, id: string): Promise<Page> {
@@ -33,6 +34,7 @@ export async function segmentPage(context: Context, segmentation: string, id: st
       ["Version", count(version)],
     ),
     h("div", { class: "columns" }, typicalReviews(segment), weights(segment)),
+    ...(segment.portrait ? [portrait(segment.portrait)] : []),
     members(context, segmentation, segment, version),
     takeAway(segmentation, segment),
   );
@@ -69,6 +71,30 @@ function weights(segment: Segment): HTMLElement {
       ? h("p", { class: "quiet" }, "No word sets this segment apart.")
       : h("table", { class: "plain-table" }, h("thead", { class: "hidden" }, h("tr", {}, h("th", {}, "Word"), h("th", {}, "Weight"))), h("tbody", {}, ...rows)),
     h("p", { class: "quiet" }, "Weights compare words within this version only."),
+  );
+}
+
+function portrait({ differences, rule }: Portrait): HTMLElement {
+  const value = (one: Difference, of: Difference["segment"]): string => (one.unit === "share" ? percent(of) : decimal(of));
+  const rows = differences.map((one) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, said(one.name_en)),
+      h("td", { class: "number" }, value(one, one.segment)),
+      h("td", { class: "number" }, value(one, one.everyone)),
+      h("td", { class: "number", title: `95 % interval: ${decimal(one.low)} to ${decimal(one.high)}` }, decimal(one.effect)),
+    ),
+  );
+  const head = ["Feature", "Here", "Everyone", "Effect"].map((text) => h("th", { scope: "col", title: text === "Effect" ? EFFECT : null }, text));
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "portrait" },
+    h("h2", { id: "portrait" }, "How they differ from everyone"),
+    rows.length === 0
+      ? h("p", { class: "quiet" }, "Nothing they do or are sets them apart.")
+      : h("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "portrait" }, h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows))),
+    ...(rule ? [h("p", {}, "A short rule: ", h("strong", {}, said(rule.text_en)), ` (precision ${decimal(rule.precision)}, recall ${decimal(rule.recall)})`)] : []),
   );
 }
 
