@@ -2,26 +2,26 @@
 //!
 //! `cluster_worker POINTS DIMENSION MAX_ITER CENTROIDS...`: files of little-endian `f32`, row by row; every file of centroids is a
 //! fit, and all fits run together. Prints `{"seconds", "inertia": [..], "n_iter": [..], "rss_mb"}`; reading the files is not timed.
-//! With `--best-of N` the files only say which k are asked for: each is fitted once, the best of N first centroids of our own choice.
+//! With `--device cuda:0` a GPU scores the points; their way there is timed, opening it is not. With `--best-of N` the files only say which k are asked for: each is fitted once, the best of N first centroids of our own choice.
 
 use anyhow::Context;
-use clientele::cluster::{KMeans, Metric, Points, fit_all, refine};
+use clientele::cluster::{KMeans, Metric, Points, Scorer, fit_all, refine};
+use clientele::device::{DeviceChoice, DeviceScorer};
 use std::io::Read;
 use std::time::Instant;
 
 fn main() -> anyhow::Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let best_of = match arguments.iter().position(|argument| argument == "--best-of") {
-        Some(at) => arguments.drain(at..).nth(1).map(|n| n.parse::<usize>()).transpose()?,
-        None => None,
-    };
+    let device = flag(&mut arguments, "--device").as_deref().map_or(Ok(DeviceChoice::Cpu), DeviceChoice::parse)?;
+    let scorer = DeviceScorer::open(device)?;
+    let best_of = flag(&mut arguments, "--best-of").map(|n| n.parse::<usize>()).transpose()?;
     let [points, dimension, max_iter, centroids @ ..] = &arguments[..] else {
-        anyhow::bail!("cluster_worker POINTS DIMENSION MAX_ITER CENTROIDS... [--best-of N]");
+        anyhow::bail!("cluster_worker POINTS DIMENSION MAX_ITER CENTROIDS... [--best-of N] [--device cuda:0]");
     };
     let (values, dimension, max_iter) = (floats(points)?, dimension.parse()?, max_iter.parse()?);
     let starts = centroids.iter().map(|file| floats(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let started = Instant::now();
-    let points = Points::new(&values, dimension)?;
+    let points = Points::new(&values, dimension)?.on(scorer.as_ref().map(|scorer| scorer as &dyn Scorer));
     let found = match best_of {
         None => refine(&points, starts, Metric::Euclidean, max_iter, &())?,
         Some(n_init) => {
@@ -38,6 +38,12 @@ fn main() -> anyhow::Result<()> {
     let rss_mb = peak_resident_kb()? / 1024;
     println!("{}", serde_json::json!({"seconds": seconds, "inertia": inertia, "n_iter": n_iter, "rss_mb": rss_mb}));
     Ok(())
+}
+
+/// Takes `name VALUE` out of the arguments.
+fn flag(arguments: &mut Vec<String>, name: &str) -> Option<String> {
+    let at = arguments.iter().position(|argument| argument == name)?;
+    arguments.drain(at..(at + 2).min(arguments.len())).nth(1)
 }
 
 /// Read in pieces, so that the bytes and the numbers are never both in memory.

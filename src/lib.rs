@@ -17,6 +17,7 @@
 //! - [`clean`]: what is wrong with a fact, and what is done about it; a text's language; currencies into one, pure
 //! - [`redact`]: personal data in texts, found and treated, pure
 //! - [`domain`]: the product's words as values, pure
+//! - [`device`]: the GPU, where there is one; points scored on it
 //! - `kernels`: products of matrices in the processor's widest vectors; [`compute`]: the threads that numeric work runs on
 
 pub mod api;
@@ -28,6 +29,7 @@ pub mod cluster;
 pub mod compute;
 pub mod console;
 pub mod demo;
+pub mod device;
 pub mod domain;
 pub mod embed;
 pub mod features;

@@ -21,8 +21,14 @@ HERE = pathlib.Path(__file__).parent
 DIMENSION = 384
 OURS = "clientele"
 BEST_OF = "clientele, best of 3"
+ON_GPU = "clientele on the GPU"
 RIVALS = ["scikit-learn-intelex", "scikit-learn", "scikit-learn MiniBatch", "faiss", "fastkmeans"]
-MODULES = {"scikit-learn-intelex": "sklearnex", "faiss": "faiss", "fastkmeans": "fastkmeans"}
+MODULES = {
+    "scikit-learn-intelex": "sklearnex",
+    "faiss": "faiss",
+    "fastkmeans": "fastkmeans",
+    "fastkmeans on the GPU": "fastkmeans",
+}
 SWEEP = [(k, seed) for k in range(4, 21) for seed in range(3)]
 
 
@@ -36,6 +42,7 @@ def arguments():
     parser.add_argument("--only", type=lambda text: text.split(","), default=RIVALS, help="rivals: " + ",".join(RIVALS))
     parser.add_argument("--no-sweep", action="store_true")
     parser.add_argument("--sweep-points", type=int, default=200_000)
+    parser.add_argument("--device", help="cuda:0: ours and fastkmeans on a GPU too, and all processors for the others")
     return parser.parse_args()
 
 
@@ -63,9 +70,9 @@ def first_centroids(points, work, n, k, seed):
 
 
 def run(options, entry, points, starts, max_iter=20):
-    if entry in (OURS, BEST_OF):
-        best_of = ["--best-of", "3"] if entry == BEST_OF else []
-        command = [options.programs / "cluster_worker", points, str(DIMENSION), str(max_iter), *starts, *best_of]
+    if entry in (OURS, BEST_OF, ON_GPU):
+        flags = {OURS: [], BEST_OF: ["--best-of", "3"], ON_GPU: ["--device", options.device]}[entry]
+        command = [options.programs / "cluster_worker", points, str(DIMENSION), str(max_iter), *starts, *flags]
     else:
         command = [sys.executable, HERE / "rival.py", entry, points, str(DIMENSION), str(max_iter), *starts]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
@@ -96,7 +103,7 @@ def fits(options, rivals, peaks):
         make_points(points, n)
         for k in options.k:
             start = first_centroids(points, options.work, n, k, 0)
-            runs = {entry: [] for entry in [OURS, *rivals]}
+            runs = {entry: [] for entry in [OURS, *[ON_GPU] * bool(options.device), *rivals]}
             for _ in range(options.rounds):
                 peaks.append(peak(options))
                 for entry in runs:
@@ -125,7 +132,7 @@ def sweep(options, rivals, peaks):
     starts = [first_centroids(points, options.work, n, k, seed) for k, seed in SWEEP]
     rows = []
     exact = [rival for rival in rivals if rival in ("scikit-learn-intelex", "scikit-learn", "faiss")]
-    for entry in [OURS, BEST_OF, *exact]:
+    for entry in [OURS, BEST_OF, *[ON_GPU] * bool(options.device), *exact]:
         peaks.append(peak(options))
         found = run(options, entry, points, starts)
         # Of three fits of a k the best one counts; the sum over k says how good the sweep was.
@@ -149,15 +156,17 @@ def show(rows):
 
 def main():
     options = arguments()
-    if hasattr(os, "sched_setaffinity"):
+    if hasattr(os, "sched_setaffinity") and not options.device:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     options.work.mkdir(parents=True, exist_ok=True)
+    if options.device and "fastkmeans" in options.only:
+        options.only.append("fastkmeans on the GPU")
     rivals, peaks = present(options), []
     rows = fits(options, rivals, peaks)
     if not options.no_sweep:
         rows += sweep(options, rivals, peaks)
     best = {kind: max((one[kind] for one in peaks if one[kind]), default=None) for kind in ("f32", "bf16", "int8")}
-    print(f"\npeak in this run, GOP/s: {', '.join(f'{kind} {value:.0f}' for kind, value in best.items() if value)}; two threads")
+    print(f"\npeak in this run, GOP/s: {', '.join(f'{kind} {value:.0f}' for kind, value in best.items() if value)}; {len(os.sched_getaffinity(0))} threads")
     out = options.work.parent / "cluster.json"
     out.write_text(json.dumps({"peak": best, "rows": rows}, indent=1))
     print(f"written to {out}")

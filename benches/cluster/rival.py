@@ -40,15 +40,19 @@ def faiss(points, centroids, max_iter):
     return kmeans.centroids
 
 
-def fastkmeans(points, centroids, max_iter):
+def fastkmeans(points, centroids, max_iter, gpu=False):
     from fastkmeans import FastKMeans
 
     # It takes no first centroids: its own random choice of points stands in for ours.
     kmeans = FastKMeans(
-        points.shape[1], len(centroids), niter=max_iter, tol=0, gpu=False, seed=0, max_points_per_centroid=len(points)
+        points.shape[1], len(centroids), niter=max_iter, tol=0, gpu=gpu, seed=0, max_points_per_centroid=len(points)
     )
     kmeans.train(points)
     return np.asarray(kmeans.centroids, dtype=np.float32)
+
+
+def fastkmeans_gpu(points, centroids, max_iter):
+    return fastkmeans(points, centroids, max_iter, gpu=True)
 
 
 RIVALS = {
@@ -57,6 +61,7 @@ RIVALS = {
     "scikit-learn MiniBatch": mini_batch,
     "faiss": faiss,
     "fastkmeans": fastkmeans,
+    "fastkmeans on the GPU": fastkmeans_gpu,
 }
 
 

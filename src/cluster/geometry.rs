@@ -1,7 +1,7 @@
 //! Points, cosines, and the loop everything else spends its time in: each point against each centroid.
 
 use super::metric::squared_distance;
-use super::{ClusterError, Clustering, Metric};
+use super::{ClusterError, Clustering, Metric, Scorer};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -16,6 +16,7 @@ pub struct Points<'a> {
     dimension: usize,
     largest: f32,
     metric: Metric,
+    scorer: Option<&'a dyn Scorer>,
 }
 
 impl<'a> Points<'a> {
@@ -29,7 +30,7 @@ impl<'a> Points<'a> {
         }
         let largest = largest(values);
         if largest.is_finite() {
-            return Ok(Self { values, dimension, largest, metric: Metric::Cosine });
+            return Ok(Self { values, dimension, largest, metric: Metric::Cosine, scorer: None });
         }
         let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
         Err(ClusterError::NotFinite { row: at / dimension })
@@ -49,8 +50,21 @@ impl<'a> Points<'a> {
     ///
     /// # Errors
     /// As of [`Points::new`].
-    pub(super) fn like<'b>(&self, values: &'b [f32]) -> Result<Points<'b>, ClusterError> {
-        Ok(Points { metric: self.metric, ..Points::new(values, self.dimension)? })
+    pub(super) fn like<'b>(&self, values: &'b [f32]) -> Result<Points<'b>, ClusterError>
+    where
+        'a: 'b,
+    {
+        Ok(Points { metric: self.metric, scorer: self.scorer, ..Points::new(values, self.dimension)? })
+    }
+
+    /// The same points, of which much work may be done there. It changes no result.
+    #[must_use]
+    pub fn on(self, scorer: Option<&'a dyn Scorer>) -> Self {
+        Self { scorer, ..self }
+    }
+
+    pub(super) fn scorer(&self) -> Option<&'a dyn Scorer> {
+        self.scorer
     }
 
     /// The largest |value|.

@@ -190,7 +190,7 @@ fn fit_group(points: &Points<'_>, group: &[KMeans], watch: &dyn Watch) -> Result
         points.select(&rows)
     });
     let tried_on = match &sample {
-        Some(values) => Points::new(values, points.dimension())?,
+        Some(values) => Points::new(values, points.dimension())?.on(points.scorer()),
         None => *points,
     };
     let starts: Vec<Vec<f32>> = group.iter().flat_map(|one| one.starts(&tried_on)).collect();

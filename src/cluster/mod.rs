@@ -20,6 +20,7 @@ mod mini_batch;
 mod mixture;
 mod principal;
 mod quality;
+mod scorer;
 mod search;
 mod seeding;
 mod smoothing;
@@ -41,6 +42,7 @@ pub use mini_batch::{MiniBatch, mini_batch};
 pub use mixture::{GaussianMixture, Mixture, MixtureParams, SoftClustering};
 pub use principal::{PrincipalAxes, principal_axes};
 pub use quality::{InternalQuality, quality};
+pub use scorer::{PlacedPoints, Scored, Scorer, UNSURE};
 pub use search::{Block, Rung, Search, SearchSettings, Trial, search};
 pub use smoothing::smooth;
 pub use stability::{Stability, StabilitySettings, stability};
@@ -71,6 +73,9 @@ pub enum ClusterError {
     TooManyLeaves { n: usize, most: usize },
     #[error("no two groups of {min_size} points or more lie apart; ask for a smaller size")]
     NoDenseGroups { min_size: usize },
+    /// Nobody sees it: the processor goes on by itself.
+    #[error("points could not be scored on the device: {0}")]
+    Scorer(String),
     #[error("the clustering was cancelled")]
     Cancelled,
 }

@@ -3,7 +3,6 @@
 mod bert;
 mod cache;
 mod catalogue;
-mod device;
 #[cfg(test)]
 mod fixture;
 mod folder;
@@ -16,7 +15,6 @@ mod tokens;
 pub use bert::{BertEmbedder, LoadSettings, load};
 pub use cache::VectorCache;
 pub use catalogue::{Catalogue, CatalogueError, CatalogueFile, CatalogueModel, DEFAULT_MODEL, Source, catalogue};
-pub use device::DeviceChoice;
 pub use precision::{Precision, PrecisionChoice};
 pub use queue::{Ask, EmbedQueue, Lane, QueueSettings};
 pub use registry::{ModelSettings, Models};
@@ -26,6 +24,7 @@ pub use sources::{
 };
 pub use tokens::{Cut, SharedTokens, Token, Tokens};
 
+use crate::device::DeviceError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -155,6 +154,12 @@ pub enum EmbedError {
     /// The forward pass itself failed.
     #[error("the model failed: {0}")]
     Forward(String),
+}
+
+impl From<DeviceError> for EmbedError {
+    fn from(DeviceError(why): DeviceError) -> Self {
+        Self::Device(why)
+    }
 }
 
 /// A model that turns texts into vectors. Synchronous and batch-shaped: `forward` is called on the model's own thread only,

@@ -10,16 +10,18 @@ mod screen;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod there;
 
 use super::geometry::Points;
-use super::{ClusterError, Clustering, Metric, Watch, step};
+use super::{ClusterError, Clustering, Metric, PlacedPoints, Watch, step};
 use crate::kernels::Isa;
 use moves::{Change, Pass, Worker};
 use panel::{LANES, Panel};
 use rayon::prelude::*;
-use screen::Screen;
+use screen::{Candidates, Screen};
 use std::sync::{Mutex, PoisonError};
 use sums::Fixed;
+use there::Stretches;
 
 /// The label of padding, and of points before the first assignment.
 const NONE: u32 = u32::MAX;
@@ -71,7 +73,11 @@ fn lloyd_on(
     max_iter: usize,
     watch: &dyn Watch,
 ) -> Result<Vec<Clustering>, ClusterError> {
-    let mut run = Run::new(isa, *points, starts, metric);
+    let there = there::place(points, starts.iter().map(Vec::len).sum::<usize>() / points.dimension());
+    iterate(Run::new(isa, *points, starts, metric, there), max_iter, watch)
+}
+
+fn iterate(mut run: Run<'_>, max_iter: usize, watch: &dyn Watch) -> Result<Vec<Clustering>, ClusterError> {
     run.pass();
     for iteration in 0..max_iter {
         step(watch, iteration, max_iter)?;
@@ -107,12 +113,20 @@ struct Run<'a> {
     metric: Metric,
     fits: Vec<State>,
     panels: Vec<Panel>,
+    /// The points on a device, while that does its work.
+    there: Option<Box<dyn PlacedPoints + 'a>>,
     /// Workers of the last pass, for their buffers.
     spare: Mutex<Vec<Worker>>,
 }
 
 impl<'a> Run<'a> {
-    fn new(isa: Isa, points: Points<'a>, starts: Vec<Vec<f32>>, metric: Metric) -> Self {
+    fn new(
+        isa: Isa,
+        points: Points<'a>,
+        starts: Vec<Vec<f32>>,
+        metric: Metric,
+        there: Option<Box<dyn PlacedPoints + 'a>>,
+    ) -> Self {
         let screen = Screen::new(points, isa);
         let fixed = Fixed::new(points.largest(), points.len());
         let fits: Vec<State> = starts
@@ -124,7 +138,7 @@ impl<'a> Run<'a> {
             })
             .collect();
         let panels = (0..screen.n_panels()).map(|_| Panel::default()).collect();
-        Self { screen, fixed, metric, fits, panels, spare: Mutex::default() }
+        Self { screen, fixed, metric, fits, panels, there, spare: Mutex::default() }
     }
 
     /// Assigns every point in each fit that has not settled, and brings the fit's sums up to date.
@@ -135,27 +149,53 @@ impl<'a> Run<'a> {
             let offsets = self.metric.offsets(&rows, self.screen.points.dimension());
             (rows, offsets)
         }));
+        match self.there.take() {
+            None => self.assign(&active, &candidates, &mut Stretches::none()),
+            Some(there) => {
+                let scored = self.screen.scored(&candidates, there.rounding());
+                let goes_on = there::ahead(&*there, self.screen.points.len(), &scored, |stretches| {
+                    self.assign(&active, &candidates, stretches);
+                    !stretches.ended()
+                });
+                self.there = goes_on.then_some(there);
+            }
+        }
+    }
+
+    /// Assigns every point, stretch by stretch where labels come from a device.
+    fn assign(&mut self, active: &[usize], candidates: &Candidates, stretches: &mut Stretches) {
+        let mut panels = std::mem::take(&mut self.panels);
+        let at_once = if stretches.ended() { panels.len() } else { there::STRETCH };
+        active.iter().for_each(|&i| self.fits[i].settled = true);
+        for (nth, panels) in panels.chunks_mut(at_once.max(1)).enumerate() {
+            let there = stretches.next();
+            let pass = Pass { screen: &self.screen, candidates, fixed: self.fixed, active, there: there.as_ref() };
+            let workers = self.work(pass, nth * at_once, panels);
+            for worker in &workers {
+                active.iter().zip(worker.changes()).for_each(|(&i, change)| self.fits[i].apply(change));
+            }
+            *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = workers;
+        }
+        self.panels = panels;
+    }
+
+    /// Has workers assign the points of panels, the first of which is number `first`.
+    fn work(&self, pass: Pass<'_>, first: usize, panels: &mut [Panel]) -> Vec<Worker> {
         let (n_fits, spare) = (self.fits.len(), &self.spare);
-        let pass = Pass { screen: &self.screen, candidates: &candidates, fixed: self.fixed, active: &active };
         let worker = || spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default().begin(pass);
-        let (n_panels, n_parts) = (self.panels.len(), rayon::current_num_threads() * PARTS);
+        let (n_panels, n_parts) = (panels.len(), rayon::current_num_threads() * PARTS);
         let block = (n_panels / n_parts).clamp(1, BLOCK);
-        let blocks = self.panels.par_chunks_mut(block).enumerate().with_min_len(n_panels / block / n_parts + 1);
+        let blocks = panels.par_chunks_mut(block).enumerate().with_min_len(n_panels / block / n_parts + 1);
         let workers = blocks.fold(worker, |mut worker, (at, panels)| {
-            let first = at * block;
-            for (at, panel) in panels.iter_mut().enumerate().filter(|(_, panel)| panel.labels.is_empty()) {
-                pass.screen.pack(first + at, panel);
-                panel.labels = vec![NONE; n_fits * LANES];
+            let first = first + at * block;
+            for (at, panel) in panels.iter_mut().enumerate() {
+                panel.labels.resize(n_fits * LANES, NONE);
+                pass.screen.ready(first + at, panel, pass.there.is_some());
             }
             worker.assign(pass, first, panels);
             worker
         });
-        let workers: Vec<Worker> = workers.collect();
-        active.iter().for_each(|&i| self.fits[i].settled = true);
-        for worker in &workers {
-            active.iter().zip(worker.changes()).for_each(|(&i, change)| self.fits[i].apply(change));
-        }
-        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = workers;
+        workers.collect()
     }
 
     /// Gives each empty cluster the point that is farthest from its own centroid, of clusters that have more than one.

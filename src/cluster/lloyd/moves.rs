@@ -5,6 +5,7 @@ use super::NONE;
 use super::panel::{LANES, Panel};
 use super::screen::{Candidates, Screen};
 use super::sums::Fixed;
+use super::there::Stretch;
 use crate::kernels::Lines;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -39,6 +40,8 @@ pub(super) struct Pass<'a> {
     pub fixed: Fixed,
     /// Which of all fits the candidates are.
     pub active: &'a [usize],
+    /// Labels that were found on a device.
+    pub there: Option<&'a Stretch>,
 }
 
 impl Worker {
@@ -59,10 +62,15 @@ impl Worker {
     pub fn assign(&mut self, pass: Pass<'_>, first: usize, panels: &mut [Panel]) {
         self.labels.clear();
         for (at, panel) in panels.iter().enumerate() {
-            pass.screen.score(panel, pass.candidates, &mut self.scores);
-            for fit in &pass.candidates.fits {
-                self.labels.push(pass.screen.labels(first + at, panel, fit, &self.scores));
+            let fits = pass.candidates.fits.iter();
+            if let Some(stretch) = pass.there {
+                let rows = pass.screen.rows(first + at);
+                let found = |(nth, fit)| pass.screen.settle(first + at, fit, stretch.labels(nth, &rows));
+                self.labels.extend(fits.enumerate().map(found));
+                continue;
             }
+            pass.screen.score(panel, pass.candidates, &mut self.scores);
+            self.labels.extend(fits.map(|fit| pass.screen.labels(first + at, panel, fit, &self.scores)));
         }
         for (nth, &i) in pass.active.iter().enumerate() {
             for (at, panel) in panels.iter_mut().enumerate() {

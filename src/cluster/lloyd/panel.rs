@@ -19,8 +19,9 @@ pub(super) struct Panel {
     pub errors: Vec<f32>,
     /// ‖x̂‖ of each point.
     pub lengths: Vec<f32>,
-    /// Σ ‖x‖²
+    /// Σ ‖x‖², once it is measured.
     pub squares: f64,
+    pub measured: bool,
     /// `[fit, 64]`
     pub labels: Vec<u32>,
 }
@@ -31,9 +32,16 @@ pub(super) fn depth(word: Word, dimension: usize) -> usize {
 }
 
 impl Panel {
-    /// Packs these rows.
+    /// Measures these rows.
+    pub fn measure(&mut self, points: &Points<'_>, rows: Range<usize>) {
+        self.squares = rows.map(|row| squares(points.row(row))).sum();
+        self.measured = true;
+    }
+
+    /// Packs these rows, and measures them.
     pub fn pack(&mut self, arch: Arch, word: Word, points: &Points<'_>, rows: Range<usize>) {
         let depth = depth(word, points.dimension());
+        (self.squares, self.measured) = (0.0, true);
         self.words = Lines::zeros(depth * LANES);
         (self.errors, self.lengths) = (vec![0.0; LANES], vec![0.0; LANES]);
         let mut strip = vec![0u32; STRIP * depth];

@@ -10,6 +10,7 @@
 
 use super::super::geometry::{Points, dot};
 use super::super::metric::squared_distance;
+use super::super::scorer::{Scored, UNSURE};
 use super::panel::{LANES, Panel, depth, pack_row};
 use crate::kernels::{Block, Isa, Kernel, Lines, Word};
 use pulp::{Arch, Simd, WithSimd};
@@ -68,8 +69,19 @@ impl<'a> Screen<'a> {
         panel * LANES..((panel + 1) * LANES).min(self.points.len())
     }
 
-    pub fn pack(&self, at: usize, panel: &mut Panel) {
-        panel.pack(self.arch, self.word, &self.points, self.rows(at));
+    /// Brings a panel to where it can be assigned: packed, or only measured where it is scored on a device.
+    pub fn ready(&self, at: usize, panel: &mut Panel, there: bool) {
+        match there {
+            true if !panel.measured => panel.measure(&self.points, self.rows(at)),
+            false if panel.words.is_empty() => panel.pack(self.arch, self.word, &self.points, self.rows(at)),
+            _ => (),
+        }
+    }
+
+    /// What a device is to score, whose rounding that is: [`crate::cluster::PlacedPoints::rounding`]. Its lengths of points are a little
+    /// more rather than less, as those of panels are.
+    pub fn scored(&self, candidates: &Candidates, rounding: f32) -> Vec<Scored> {
+        candidates.fits.iter().map(|fit| fit.scored(self.points.dimension(), rounding)).collect()
     }
 
     /// Takes up each fit's centroids, `[k, dimension]`, with what is added to their scores.
@@ -127,6 +139,35 @@ impl<'a> Screen<'a> {
     pub fn labels(&self, at: usize, panel: &Panel, fit: &Fit, scores: &[f32]) -> [u32; LANES] {
         let scores = &scores[fit.first * LANES..][..fit.k * LANES];
         self.arch.dispatch(Labelling { points: self.points, rows: self.rows(at), panel, fit, scores })
+    }
+
+    /// The labels of a panel's points in one fit, of which a device found those that are certain.
+    pub fn settle(&self, at: usize, fit: &Fit, found: &[u32]) -> [u32; LANES] {
+        let mut labels = [0; LANES];
+        labels[..found.len()].copy_from_slice(found);
+        if found.contains(&UNSURE) {
+            self.arch.dispatch(Settling { points: self.points, rows: self.rows(at), fit, labels: &mut labels });
+        }
+        labels
+    }
+}
+
+/// The exact labels of a panel's points that a device left open. (A closure would not be compiled for the vectors' instructions.)
+struct Settling<'a> {
+    points: Points<'a>,
+    rows: Range<usize>,
+    fit: &'a Fit,
+    labels: &'a mut [u32; LANES],
+}
+
+impl WithSimd for Settling<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (row, label) in self.rows.zip(self.labels).filter(|(_, label)| **label == UNSURE) {
+            *label = self.fit.first_best(self.points.row(row));
+        }
     }
 }
 
@@ -245,6 +286,31 @@ impl Fit {
         }
         let (first, second) = (self.score(x, a.min(b)), self.score(x, a.max(b)));
         (if second > first { a.max(b) } else { a.min(b) }) as u32
+    }
+
+    /// The first that has the largest exact score.
+    #[inline(always)]
+    fn first_best(&self, x: &[f32]) -> u32 {
+        let mut best = (f32::NEG_INFINITY, 0);
+        for j in 0..self.k {
+            let score = self.score(x, j);
+            best = if score > best.0 { (score, j as u32) } else { best };
+        }
+        best.1
+    }
+
+    /// With the bound of a device that rounds every number by a share of itself, worked out from lengths alone: ‖c - ĉ‖ is no more
+    /// than that share of ‖c‖.
+    fn scored(&self, d: usize, rounding: f32) -> Scored {
+        let shared = mean(&self.centroids, d);
+        let own: Vec<f32> = self.centroids.iter().zip(shared.iter().cycle()).map(|(value, shared)| value - shared).collect();
+        let lengths: Vec<f32> = own.chunks_exact(d).map(|row| dot(row, row).sqrt() * 1.001).collect();
+        let longest = lengths.iter().copied().fold(0.0, f32::max);
+        let slope = |(length, farthest): (&f32, &f32)| {
+            rounding * farthest + (1.0 + rounding) * rounding * (length + longest) + (1.0 + 2.0 * rounding) * self.arithmetic
+        };
+        let slopes = lengths.iter().zip(&self.farthest).map(slope).collect();
+        Scored { centroids: own, offsets: self.offsets.clone(), slopes, base: self.offset_arithmetic }
     }
 
     #[inline(always)]

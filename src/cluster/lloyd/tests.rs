@@ -4,7 +4,9 @@ use super::super::geometry::dot;
 use super::super::planted::planted;
 use super::*;
 use crate::kernels::Lines;
+use crate::cluster::{PlacedPoints, Scored, Scorer, UNSURE};
 use proptest::prelude::*;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Lloyd's iterations as a textbook has them: every score in `f32`, every sum from nothing.
 fn plain(points: &Points<'_>, start: &[f32], metric: Metric, max_iter: usize) -> (Vec<u32>, Vec<f32>, usize) {
@@ -78,6 +80,73 @@ fn clusters_close_together_and_far_from_the_origin_are_told_apart_as_well() {
     }
 }
 
+/// A device that keeps ten bits of a number, as TF32 does, and is gone after so many stretches.
+#[derive(Debug)]
+struct Coarse {
+    n_stretches: std::sync::atomic::AtomicUsize,
+}
+
+struct CoarsePoints<'a> {
+    values: Vec<f32>,
+    d: usize,
+    of: &'a Coarse,
+}
+
+fn coarse(value: f32) -> f32 {
+    f32::from_bits(value.to_bits() & !0x1fff)
+}
+
+impl Scorer for Coarse {
+    fn worth(&self) -> usize {
+        0
+    }
+
+    fn place<'a>(&'a self, values: &[f32], d: usize) -> Result<Box<dyn PlacedPoints + 'a>, ClusterError> {
+        Ok(Box::new(CoarsePoints { values: values.to_vec(), d, of: self }))
+    }
+}
+
+impl PlacedPoints for CoarsePoints<'_> {
+    fn rounding(&self) -> f32 {
+        1.0 / 1024.0
+    }
+
+    fn labels(&self, rows: std::ops::Range<usize>, fits: &[Scored]) -> Result<Vec<Vec<u32>>, ClusterError> {
+        let left = &self.of.n_stretches;
+        if left.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_err() {
+            return Err(ClusterError::Scorer("it is gone".into()));
+        }
+        let label = |row: usize, fit: &Scored| {
+            let x = &self.values[row * self.d..][..self.d];
+            let score = |c: &[f32]| x.iter().zip(c).map(|(&x, &c)| coarse(x) * coarse(c)).sum::<f32>();
+            let mut scores: Vec<(f32, usize)> =
+                fit.centroids.chunks(self.d).zip(&fit.offsets).map(|(c, offset)| score(c) + offset).zip(0..).collect();
+            scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let lead = scores.get(1).map_or(f32::INFINITY, |second| scores[0].0 - second.0);
+            let reach = dot(x, x).sqrt() * 1.001 * fit.slopes[scores[0].1] + fit.base;
+            if lead > reach { scores[0].1 as u32 } else { UNSURE }
+        };
+        Ok(fits.iter().map(|fit| rows.clone().map(|row| label(row, fit)).collect()).collect())
+    }
+}
+
+#[test]
+fn a_device_that_rounds_changes_nothing_and_one_that_fails_is_done_without() {
+    // More points than a stretch has.
+    let truth = planted(&[30_000, 25_000, 20_000], 4, 2.0, 8);
+    for n_stretches in [usize::MAX, 3, 0] {
+        for metric in [Metric::Euclidean, Metric::Cosine] {
+            let scorer = Coarse { n_stretches: n_stretches.into() };
+            let points = Points::new(&truth.values, 4).unwrap();
+            let starts: Vec<Vec<f32>> = [2, 5].iter().map(|&k| first_rows(&points, k)).collect();
+            let here = lloyd(&points, starts.clone(), metric, 4, &()).unwrap();
+            let there = lloyd(&points.on(Some(&scorer)), starts, metric, 4, &()).unwrap();
+            assert!(here == there, "{metric:?}, {n_stretches} stretches");
+            assert_eq!(scorer.n_stretches.load(Relaxed) > 3, n_stretches == usize::MAX);
+        }
+    }
+}
+
 #[test]
 fn equal_points_and_equal_centroids_go_to_the_first() {
     let values: Vec<f32> = (0..200).flat_map(|i| if i % 2 == 0 { [1.0, 0.0] } else { [0.6, 0.8] }).collect();
@@ -106,7 +175,7 @@ proptest! {
                 let mut scores = Lines::default();
                 for at in 0..screen.n_panels() {
                     let mut panel = Panel::default();
-                    screen.pack(at, &mut panel);
+                    screen.ready(at, &mut panel, false);
                     screen.score(&panel, &candidates, &mut scores);
                     let labels = screen.labels(at, &panel, &candidates.fits[0], &scores);
                     for (lane, row) in screen.rows(at).enumerate() {

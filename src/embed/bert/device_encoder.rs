@@ -4,7 +4,7 @@
 //! weights and the large matrix products are `f16` or bf16. The residual stream, the normalisations and all of attention are
 //! `f32`: a score rounded to a half is off by more than its softmax forgives, and the usual mask, the least number of the type,
 //! becomes an infinity in `f16` and NaN when it is multiplied with 0. Attention in `f32` also saves two passes over the scores,
-//! the largest thing there is; its products run on the tensor cores all the same, as TF32 (`embed/device.rs` turns that on).
+//! the largest thing there is; its products run on the tensor cores all the same, as TF32 (`device/mod.rs` turns that on).
 //!
 //! Nothing here asks which device it is on, so the tests run it on candle's processor.
 

@@ -1,4 +1,5 @@
 //! The promises of [`Embedder`] for the GPU's encoder, on candle's processor: nothing but the device differs.
+//! `CLIENTELE_TEST_DEVICE=cuda:0` has them run on a GPU, in a build for one.
 
 use super::tests::{
     assert_alone_equals_in_a_batch, assert_close, assert_equals_recorded, assert_order_does_not_matter, exact,
@@ -14,7 +15,7 @@ const TIGHT: Limits = Limits { n_tokens: 90, n_scores: 700 };
 const HALVES: [(Precision, f64); 2] = [(Precision::F16, 0.999_99), (Precision::Bf16, 0.999)];
 
 fn load_on_device(folder: &Path, precision: Precision, limits: Limits) -> BertEmbedder {
-    let place = Place::Device { device: Device::Cpu, precision, limits };
+    let place = Place::Device { device: crate::device::for_tests(), precision, limits };
     load_with(folder, &exact(), &place).unwrap()
 }
 
@@ -106,7 +107,7 @@ fn half_precision_stays_near_the_recorded_vectors_of_the_real_models() {
         let recorded = Recorded::read(recorded);
         let settings = LoadSettings { prefix: Some(prefix.into()), ..exact() };
         for (precision, least) in HALVES.into_iter().chain([(Precision::F32, 0.99999)]) {
-            let place = Place::Device { device: Device::Cpu, precision, limits: Limits::default() };
+            let place = Place::Device { device: crate::device::for_tests(), precision, limits: Limits::default() };
             let found = load_with(&folder, &settings, &place).unwrap().embed(&chosen).unwrap();
             let cosines = found.rows().zip(&some).map(|(row, &text)| cosine(row, &recorded.vectors[text]));
             let lowest = cosines.fold(f64::MAX, f64::min);

@@ -16,7 +16,7 @@ mod tests;
 mod tokens;
 mod weights;
 
-use super::device::{DeviceChoice, name_of};
+use crate::device::{DeviceChoice, name_of};
 use super::folder::ModelFolder;
 use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, Precision, PrecisionChoice, SharedTokens, TokenIds};
 use candle_core::Device;

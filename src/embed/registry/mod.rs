@@ -8,9 +8,9 @@ mod room;
 mod tests;
 
 use super::{
-    DeviceChoice, EmbedError, EmbedQueue, Embedder, ModelInfo, PrecisionChoice, QueueSettings, Resolved, VectorCache,
-    catalogue,
+    EmbedError, EmbedQueue, Embedder, ModelInfo, PrecisionChoice, QueueSettings, Resolved, VectorCache, catalogue,
 };
+use crate::device::DeviceChoice;
 use room::Resident;
 use std::collections::HashMap;
 use std::path::PathBuf;

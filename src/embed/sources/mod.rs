@@ -19,7 +19,7 @@ pub use settings::{SourceSettings, models_dir};
 
 use super::bert::LoadSettings;
 use super::catalogue::{Catalogue, CatalogueFile, CatalogueModel, Source, catalogue};
-use super::device::DeviceChoice;
+use crate::device::DeviceChoice;
 use super::{EmbedError, Pooling, PrecisionChoice};
 use files::{Depth, Slot, check_all, check_one};
 use hub::HubSource;

@@ -1,9 +1,17 @@
-//! Where the model computes: what was asked for, and what this build and this machine have.
+//! Where models compute and points are scored: what was asked for, and what this build and this machine have.
 
-use super::EmbedError;
+mod scorer;
+
+pub use scorer::DeviceScorer;
+
 use candle_core::Device;
 use std::fmt;
 use std::sync::Once;
+
+/// The device that was asked for is not to be had, or does not do its work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DeviceError(pub String);
 
 /// The device asked for on the command line or in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,15 +28,15 @@ impl DeviceChoice {
     /// Reads `auto`, `cpu`, `cuda` (the first one) or `cuda:N`.
     ///
     /// # Errors
-    /// [`EmbedError::Device`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, EmbedError> {
+    /// [`DeviceError`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, DeviceError> {
         match text.trim() {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
             other => match other.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(ordinal)) => Ok(Self::Cuda(ordinal)),
-                _ => Err(EmbedError::Device(format!("the device {text:?} is not one of auto, cpu, cuda, cuda:N"))),
+                _ => Err(DeviceError(format!("the device {text:?} is not one of auto, cpu, cuda, cuda:N"))),
             },
         }
     }
@@ -36,8 +44,8 @@ impl DeviceChoice {
     /// Opens the device.
     ///
     /// # Errors
-    /// [`EmbedError::Device`] where CUDA is asked for by name and the build or the machine has none.
-    pub fn open(self) -> Result<Device, EmbedError> {
+    /// [`DeviceError`] where CUDA is asked for by name and the build or the machine has none.
+    pub fn open(self) -> Result<Device, DeviceError> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(ordinal) => open_cuda(ordinal),
@@ -49,7 +57,7 @@ impl DeviceChoice {
     ///
     /// # Errors
     /// As [`DeviceChoice::open`].
-    pub fn resolve(self) -> Result<String, EmbedError> {
+    pub fn resolve(self) -> Result<String, DeviceError> {
         self.open().map(|device| name_of(&device))
     }
 }
@@ -64,8 +72,8 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// `cpu`, `cuda:0`, …: the name [`super::ModelInfo`] and the log give.
-pub(super) fn name_of(device: &Device) -> String {
+/// `cpu`, `cuda:0`, …: the name that models and the log give.
+pub fn name_of(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => "cpu".into(),
         candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
@@ -75,7 +83,7 @@ pub(super) fn name_of(device: &Device) -> String {
 
 /// The processor, and in a build for GPUs, where one was to be expected, a line of the log that says so and why; once, since every
 /// model that is loaded asks.
-fn fall_back(why: EmbedError) -> Device {
+fn fall_back(why: DeviceError) -> Device {
     static SAID: Once = Once::new();
     if cfg!(feature = "cuda") {
         SAID.call_once(|| tracing::info!("models run on the processor: {why}"));
@@ -84,8 +92,8 @@ fn fall_back(why: EmbedError) -> Device {
 }
 
 #[cfg(not(feature = "cuda"))]
-fn open_cuda(ordinal: usize) -> Result<Device, EmbedError> {
-    Err(EmbedError::Device(format!(
+fn open_cuda(ordinal: usize) -> Result<Device, DeviceError> {
+    Err(DeviceError(format!(
         "cuda:{ordinal} was asked for, but this build has no CUDA; choose the device auto or cpu, \
          or build with the feature `cuda`"
     )))
@@ -94,9 +102,9 @@ fn open_cuda(ordinal: usize) -> Result<Device, EmbedError> {
 /// A build whose CUDA libraries are opened at first use panics where one is absent or lacks a function: what can be asked before is
 /// asked, and a panic is caught for the rest.
 #[cfg(feature = "cuda")]
-fn open_cuda(ordinal: usize) -> Result<Device, EmbedError> {
+fn open_cuda(ordinal: usize) -> Result<Device, DeviceError> {
     let error = |why: String| {
-        EmbedError::Device(format!("cuda:{ordinal} could not be opened: {why}; choose the device auto or cpu"))
+        DeviceError(format!("cuda:{ordinal} could not be opened: {why}; choose the device auto or cpu"))
     };
     if let Some(library) = missing_library() {
         return Err(error(format!("{library} was not found on this machine")));
@@ -132,6 +140,13 @@ fn missing_library() -> Option<&'static str> {
 #[cfg(all(feature = "cuda", not(cuda_at_first_use)))]
 fn missing_library() -> Option<&'static str> {
     None
+}
+
+/// What tests of device code run on: candle's processor, or what `CLIENTELE_TEST_DEVICE` names, as `cuda:0`.
+#[cfg(test)]
+pub(crate) fn for_tests() -> Device {
+    let named = std::env::var("CLIENTELE_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
+    DeviceChoice::parse(&named).and_then(DeviceChoice::open).expect("CLIENTELE_TEST_DEVICE is a device of this machine")
 }
 
 #[cfg(test)]
@@ -170,6 +185,6 @@ mod tests {
     #[test]
     fn cuda_in_a_build_without_it_says_so() {
         let error = DeviceChoice::Cuda(1).open().unwrap_err();
-        assert!(matches!(&error, EmbedError::Device(why) if why.contains("this build has no CUDA")), "{error}");
+        assert!(error.0.contains("this build has no CUDA"), "{error}");
     }
 }
