@@ -27,8 +27,10 @@ MODULES = {
     "scikit-learn-intelex": "sklearnex",
     "faiss": "faiss",
     "fastkmeans": "fastkmeans",
-    "fastkmeans on the GPU": "fastkmeans",
+    "PyTorch on the GPU": "torch",
 }
+# Those that start from given centroids and make all iterations.
+EXACT = ["scikit-learn-intelex", "scikit-learn", "faiss", "PyTorch on the GPU"]
 SWEEP = [(k, seed) for k in range(4, 21) for seed in range(3)]
 
 
@@ -42,7 +44,7 @@ def arguments():
     parser.add_argument("--only", type=lambda text: text.split(","), default=RIVALS, help="rivals: " + ",".join(RIVALS))
     parser.add_argument("--no-sweep", action="store_true")
     parser.add_argument("--sweep-points", type=int, default=200_000)
-    parser.add_argument("--device", help="cuda:0: ours and fastkmeans on a GPU too, and all processors for the others")
+    parser.add_argument("--device", help="cuda:0: ours and PyTorch on a GPU too, and all processors for the others")
     return parser.parse_args()
 
 
@@ -131,7 +133,7 @@ def sweep(options, rivals, peaks):
     make_points(points, n)
     starts = [first_centroids(points, options.work, n, k, seed) for k, seed in SWEEP]
     rows = []
-    exact = [rival for rival in rivals if rival in ("scikit-learn-intelex", "scikit-learn", "faiss")]
+    exact = [rival for rival in rivals if rival in EXACT]
     for entry in [OURS, BEST_OF, *[ON_GPU] * bool(options.device), *exact]:
         peaks.append(peak(options))
         found = run(options, entry, points, starts)
@@ -159,8 +161,8 @@ def main():
     if hasattr(os, "sched_setaffinity") and not options.device:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     options.work.mkdir(parents=True, exist_ok=True)
-    if options.device and "fastkmeans" in options.only:
-        options.only.append("fastkmeans on the GPU")
+    if options.device:
+        options.only.append("PyTorch on the GPU")
     rivals, peaks = present(options), []
     rows = fits(options, rivals, peaks)
     if not options.no_sweep:

@@ -43,7 +43,7 @@ class Ours:
 
     def __init__(self, program, model, inputs, precision):
         self.name = f"clientele {precision}"
-        command = [program, model, inputs, precision]
+        command = [program.resolve(), model, inputs, precision]
         self._process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.setting = json.loads(self._process.stdout.readline())["setting"]
         self._folder = inputs

@@ -142,11 +142,17 @@ fn missing_library() -> Option<&'static str> {
     None
 }
 
-/// What tests of device code run on: candle's processor, or what `CLIENTELE_TEST_DEVICE` names, as `cuda:0`.
+/// What tests of device code run on: candle's processor, or what `CLIENTELE_TEST_DEVICE` names, as `cuda:0`. Products of `f32` are those of
+/// `f32` there, so that laws hold as closely as on the processor, or TF32's. That is a setting of the whole process.
 #[cfg(test)]
-pub(crate) fn for_tests() -> Device {
+pub(crate) fn for_tests(tf32: bool) -> Device {
     let named = std::env::var("CLIENTELE_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
-    DeviceChoice::parse(&named).and_then(DeviceChoice::open).expect("CLIENTELE_TEST_DEVICE is a device of this machine")
+    let device = DeviceChoice::parse(&named).and_then(DeviceChoice::open);
+    #[cfg(feature = "cuda")]
+    candle_core::cuda::set_gemm_reduced_precision_f32(tf32);
+    #[cfg(not(feature = "cuda"))]
+    let _ = tf32;
+    device.expect("CLIENTELE_TEST_DEVICE is a device of this machine")
 }
 
 #[cfg(test)]

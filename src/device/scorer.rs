@@ -163,9 +163,9 @@ mod tests {
     use crate::cluster::planted::planted;
     use crate::cluster::{Clustering, Metric, Points, refine};
 
-    /// `CLIENTELE_TEST_DEVICE=cuda:0` has these tests run on a GPU.
+    /// `CLIENTELE_TEST_DEVICE=cuda:0` has these tests run on a GPU, in a build for one.
     fn scorer() -> DeviceScorer {
-        DeviceScorer::on(crate::device::for_tests())
+        DeviceScorer::on(crate::device::for_tests(true))
     }
 
     fn from_first_rows(points: &Points<'_>, ks: &[usize], metric: Metric) -> Vec<Clustering> {

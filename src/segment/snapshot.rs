@@ -218,15 +218,27 @@ async fn read_version(
     // At once, and page by page: a start with a million members neither grows the map twenty times nor holds them twice.
     let n_members = usize::try_from(live.version.n_customers).unwrap_or(0);
     live.members.reserve(n_members.min(MOST_AT_ONCE));
-    let mut after: Option<CustomerId> = None;
-    loop {
-        let query = MembersQuery { segment: None, after: after.as_ref(), limit: PAGE };
-        let page = store.members(workspace, name, number, query).await?;
-        let is_last = page.len() < PAGE;
-        after = page.last().map(|member| member.customer.clone());
-        live.extend(page);
-        if is_last {
-            return Ok(live);
-        }
+    let mut next = Some(members_after(store, workspace, (name, number), None).await?);
+    while let Some(page) = next {
+        let last = page.last().filter(|_| page.len() == PAGE).map(|member| member.customer.clone());
+        // The store looks for the next page while this one is taken up.
+        let following = async {
+            match &last {
+                Some(last) => members_after(store, workspace, (name, number), Some(last)).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (following, ()) = tokio::join!(following, async { live.extend(page) });
+        next = following?;
     }
+    Ok(live)
+}
+
+async fn members_after(
+    store: &dyn Store,
+    workspace: &WorkspaceId,
+    (name, number): (&SegmentationName, u32),
+    after: Option<&CustomerId>,
+) -> Result<Vec<Membership>> {
+    store.members(workspace, name, number, MembersQuery { segment: None, after, limit: PAGE }).await
 }

@@ -6,6 +6,7 @@ use super::tests::{
     load_default, odd_texts,
 };
 use super::*;
+use crate::device::for_tests;
 use crate::embed::fixture::{self, Recorded, TINY, cosine};
 use proptest::prelude::*;
 
@@ -15,7 +16,7 @@ const TIGHT: Limits = Limits { n_tokens: 90, n_scores: 700 };
 const HALVES: [(Precision, f64); 2] = [(Precision::F16, 0.999_99), (Precision::Bf16, 0.999)];
 
 fn load_on_device(folder: &Path, precision: Precision, limits: Limits) -> BertEmbedder {
-    let place = Place::Device { device: crate::device::for_tests(), precision, limits };
+    let place = Place::Device { device: for_tests(false), precision, limits };
     load_with(folder, &exact(), &place).unwrap()
 }
 
@@ -107,7 +108,7 @@ fn half_precision_stays_near_the_recorded_vectors_of_the_real_models() {
         let recorded = Recorded::read(recorded);
         let settings = LoadSettings { prefix: Some(prefix.into()), ..exact() };
         for (precision, least) in HALVES.into_iter().chain([(Precision::F32, 0.99999)]) {
-            let place = Place::Device { device: crate::device::for_tests(), precision, limits: Limits::default() };
+            let place = Place::Device { device: for_tests(false), precision, limits: Limits::default() };
             let found = load_with(&folder, &settings, &place).unwrap().embed(&chosen).unwrap();
             let cosines = found.rows().zip(&some).map(|(row, &text)| cosine(row, &recorded.vectors[text]));
             let lowest = cosines.fold(f64::MAX, f64::min);
@@ -134,7 +135,7 @@ fn what_a_gpu_computes_in_is_chosen_said_and_in_the_fingerprint() {
     for (precision, suffix) in [(Precision::F16, "f16"), (Precision::Bf16, "bf16"), (Precision::F32, "tf32")] {
         let info = load_on_device(&folder, precision, TIGHT).info;
         assert_eq!(info.fingerprint, format!("{}+{suffix}", base.fingerprint));
-        assert_eq!((info.precision, info.device.as_str()), (precision, "cpu"));
+        assert_eq!((info.precision, info.device.as_str()), (precision, name_of(&for_tests(false)).as_str()));
         assert_eq!(info.vocabulary_size, base.vocabulary_size);
         assert_eq!(info.weight_bytes, if precision == Precision::F32 { in_f32 } else { in_f32 / 2 + positions });
     }
