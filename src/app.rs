@@ -89,8 +89,12 @@ impl App {
         let snapshots = Arc::new(Snapshots::load(&*store).await?);
         let is_shared = matches!(settings.store, StorePlace::Postgres(_));
         let access = Arc::new(Access::new(settings.loopback));
-        let fitter =
-            Fitter { store: Arc::clone(&store), models: Arc::clone(&models), snapshots: Arc::clone(&snapshots) };
+        let fitter = Fitter {
+            store: Arc::clone(&store),
+            models: Arc::clone(&models),
+            snapshots: Arc::clone(&snapshots),
+            device: settings.models.device,
+        };
         let intake = Arc::new(Intake::open(Arc::clone(&store)).await?);
         let rejects = Arc::new(
             Rejects::open(settings.data_dir.join("rejects")).context("the folder of rejected rows cannot be made")?,

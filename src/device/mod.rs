@@ -103,9 +103,8 @@ fn open_cuda(ordinal: usize) -> Result<Device, DeviceError> {
 /// asked, and a panic is caught for the rest.
 #[cfg(feature = "cuda")]
 fn open_cuda(ordinal: usize) -> Result<Device, DeviceError> {
-    let error = |why: String| {
-        DeviceError(format!("cuda:{ordinal} could not be opened: {why}; choose the device auto or cpu"))
-    };
+    let error =
+        |why: String| DeviceError(format!("cuda:{ordinal} could not be opened: {why}; choose the device auto or cpu"));
     if let Some(library) = missing_library() {
         return Err(error(format!("{library} was not found on this machine")));
     }

@@ -177,7 +177,9 @@ mod tests {
     fn clusters_are_those_of_the_processor_to_the_bit() {
         let scorer = scorer();
         // Nearly no structure, and clusters far from the origin: rounding would change labels.
-        for (noise, shift, size) in [(0.6, 0.0, 1.0f32), (6.0, 0.0, 1.0), (4.0, 3.0, 1.0), (4.0, 0.0, 1e-6), (4.0, 100.0, 30.0)] {
+        for (noise, shift, size) in
+            [(0.6, 0.0, 1.0f32), (6.0, 0.0, 1.0), (4.0, 3.0, 1.0), (4.0, 0.0, 1e-6), (4.0, 100.0, 30.0)]
+        {
             let truth = planted(&[450, 320, 190, 77], 33, noise, 5);
             let values: Vec<f32> = truth.values.iter().map(|v| (v + shift) * size).collect();
             let points = Points::new(&values, 33).unwrap();
@@ -198,9 +200,12 @@ mod tests {
             let k = centroids.len() / 64;
             Scored { centroids, offsets: vec![0.0; k], slopes: vec![1e-3; k], base: 1e-6 }
         };
-        let labels = placed.labels(0..1500, &[scored([row(0), row(1000)].concat()), scored([row(0), row(0)].concat())]).unwrap();
+        let labels =
+            placed.labels(0..1500, &[scored([row(0), row(1000)].concat()), scored([row(0), row(0)].concat())]).unwrap();
         assert!(labels[0].iter().filter(|&&label| label == UNSURE).count() < 15);
-        assert!(labels[0].iter().zip(&truth.labels).filter(|(label, truth)| **label as usize == **truth).count() > 1400);
+        assert!(
+            labels[0].iter().zip(&truth.labels).filter(|(label, truth)| **label as usize == **truth).count() > 1400
+        );
         assert!(labels[1].iter().all(|&label| label == UNSURE));
     }
 }

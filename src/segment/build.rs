@@ -9,7 +9,7 @@ use super::people::People;
 use super::profile::{TextProfiles, text_profiles};
 use super::snapshot::LiveVersion;
 use super::typical::{Geometry, Typical, typical_reviews};
-use crate::cluster::{self, Clustering, Placed, Points, Stability, Watch};
+use crate::cluster::{self, Clustering, Placed, Points, Scorer, Stability, Watch};
 use crate::domain::{
     Candidate, CustomerId, Definition, Intervals, KChoice, Membership, MoveReason, Quality, Segment, SegmentId,
     SegmentationName, Timestamp, TypicalReview, Version, VersionState,
@@ -43,6 +43,8 @@ pub struct Material {
     pub highest_id: u32,
     pub model_fingerprint: String,
     pub now: Timestamp,
+    /// Where customers are scored faster than here, if anywhere. It changes no result.
+    pub scorer: Option<Arc<dyn Scorer>>,
 }
 
 impl Material {
@@ -109,7 +111,7 @@ fn text_alone(
     check_number(points.len(), definition.k)?;
     let watch = Phase { reporter, name: "comparing customers" };
     let smoothed_values = cluster::smooth(&points, definition.seed, &watch)?;
-    let smoothed = Points::new(&smoothed_values, dimension)?;
+    let smoothed = Points::new(&smoothed_values, dimension)?.on(material.scorer.as_deref());
     let (found, candidates) = cluster_customers(&smoothed, definition, reporter)?;
     let stability = stability(&smoothed, &found, definition.seed, reporter)?;
     step(reporter, "describing segments", 0, None)?;

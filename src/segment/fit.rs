@@ -9,6 +9,8 @@ use super::consenting::Consenting;
 use super::people::People;
 use super::reading::Facts;
 use super::snapshot::{LiveVersion, Snapshots};
+use crate::cluster::Scorer;
+use crate::device::{DeviceChoice, DeviceScorer};
 use crate::domain::{
     BlockChoice, BlockKind, BlockWeights, Definition, Progress, Quality, SegmentId, Segmentation, SegmentationName,
     Timestamp, Version, WorkspaceId,
@@ -67,6 +69,8 @@ pub struct Fitter {
     pub store: Arc<dyn Store>,
     pub models: Arc<Models>,
     pub snapshots: Arc<Snapshots>,
+    /// Where large fits are computed.
+    pub device: DeviceChoice,
 }
 
 impl Fitter {
@@ -102,9 +106,12 @@ impl Fitter {
         }
         let gathered = self.gather(workspace, (name, definition), &texts, &*reporter).await?;
         let (definition_, name_) = (definition.clone(), name.clone());
+        let device = self.device;
         let fitted = tokio::task::spawn_blocking(move || {
-            let work = move || build(&gathered.material(&definition_), &name_, &definition_, &*reporter);
-            crate::compute::for_clustering(work)
+            let scorer = DeviceScorer::open(device).map_err(EmbedError::from)?;
+            let scorer = scorer.map(|scorer| Arc::new(scorer) as Arc<dyn Scorer>);
+            let material = Material { scorer, ..gathered.material(&definition_) };
+            crate::compute::for_clustering(move || build(&material, &name_, &definition_, &*reporter))
         });
         let (version, members) =
             fitted.await.map_err(|error| SegmentError::Broken(format!("the clustering panicked: {error}")))??;
@@ -197,6 +204,7 @@ impl Fitter {
             model_fingerprint: fingerprint,
             // As stores keep it: `since` then reads the same before and after a restart.
             now: Timestamp::now().round(jiff::Unit::Microsecond).unwrap_or_else(|_| Timestamp::now()),
+            scorer: None,
         };
         Ok(Gathered { material, facts })
     }

@@ -137,7 +137,7 @@ impl Fit<'_> {
         let points = Points::new(&joined.values, joined.width)?.euclidean();
         let watch = Phase { reporter, name: "comparing customers" };
         let smoothed = cluster::smooth(&points, definition.seed, &watch)?;
-        let among = Points::new(&smoothed, joined.width)?.euclidean();
+        let among = Points::new(&smoothed, joined.width)?.euclidean().on(material.scorer.as_deref());
         let (placing, candidates) = build::cluster_customers(&among, definition, reporter)?;
         let stability = build::stability(&among, &placing, definition.seed, reporter)?;
         step(reporter, "describing segments", 0, None)?;

@@ -129,6 +129,7 @@ impl Planted {
             highest_id: 0,
             model_fingerprint: "model@1".into(),
             now: at(DAYS + 1),
+            scorer: None,
         }
     }
 }

@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["app", "api", "bulk", "demo", "device", "domain", "embed", "ingest", "measure", "store"]),
     ("api", &["clean", "console", "domain", "embed", "ingest", "intake", "jobs", "redact", "segment", "store"]),
     ("jobs", &["clean", "domain", "ingest", "intake", "segment", "store"]),
-    ("segment", &["cluster", "compute", "domain", "embed", "features", "language", "measure", "store"]),
+    ("segment", &["cluster", "compute", "device", "domain", "embed", "features", "language", "measure", "store"]),
     ("bulk", &["compute", "embed"]),
     ("embed", &["compute", "device", "kernels"]),
     ("device", &["cluster"]),

@@ -303,11 +303,14 @@ impl Fit {
     /// than that share of ‖c‖.
     fn scored(&self, d: usize, rounding: f32) -> Scored {
         let shared = mean(&self.centroids, d);
-        let own: Vec<f32> = self.centroids.iter().zip(shared.iter().cycle()).map(|(value, shared)| value - shared).collect();
+        let own: Vec<f32> =
+            self.centroids.iter().zip(shared.iter().cycle()).map(|(value, shared)| value - shared).collect();
         let lengths: Vec<f32> = own.chunks_exact(d).map(|row| dot(row, row).sqrt() * 1.001).collect();
         let longest = lengths.iter().copied().fold(0.0, f32::max);
         let slope = |(length, farthest): (&f32, &f32)| {
-            rounding * farthest + (1.0 + rounding) * rounding * (length + longest) + (1.0 + 2.0 * rounding) * self.arithmetic
+            rounding * farthest
+                + (1.0 + rounding) * rounding * (length + longest)
+                + (1.0 + 2.0 * rounding) * self.arithmetic
         };
         let slopes = lengths.iter().zip(&self.farthest).map(slope).collect();
         Scored { centroids: own, offsets: self.offsets.clone(), slopes, base: self.offset_arithmetic }

@@ -3,8 +3,8 @@
 use super::super::geometry::dot;
 use super::super::planted::planted;
 use super::*;
-use crate::kernels::Lines;
 use crate::cluster::{PlacedPoints, Scored, Scorer, UNSURE};
+use crate::kernels::Lines;
 use proptest::prelude::*;
 use std::sync::atomic::Ordering::Relaxed;
 

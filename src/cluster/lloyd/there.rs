@@ -33,7 +33,12 @@ pub(super) fn place<'a>(points: &Points<'a>, n_centroids: usize) -> Option<Box<d
 
 /// Calls `work` with what gives the labels of one stretch after the other, found while the stretch before is worked on. It gives
 /// None from the first stretch on that the device fails at.
-pub(super) fn ahead<T>(there: &dyn PlacedPoints, n: usize, fits: &[Scored], work: impl FnOnce(&mut Stretches) -> T) -> T {
+pub(super) fn ahead<T>(
+    there: &dyn PlacedPoints,
+    n: usize,
+    fits: &[Scored],
+    work: impl FnOnce(&mut Stretches) -> T,
+) -> T {
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(1);
         scope.spawn(move || {

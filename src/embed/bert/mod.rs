@@ -16,9 +16,9 @@ mod tests;
 mod tokens;
 mod weights;
 
-use crate::device::{DeviceChoice, name_of};
 use super::folder::ModelFolder;
 use super::{EmbedError, Embedder, ModelInfo, Output, Pooling, Precision, PrecisionChoice, SharedTokens, TokenIds};
+use crate::device::{DeviceChoice, name_of};
 use candle_core::Device;
 use config::BertConfig;
 use device_encoder::{DeviceEncoder, Limits};

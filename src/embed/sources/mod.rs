@@ -19,8 +19,8 @@ pub use settings::{SourceSettings, models_dir};
 
 use super::bert::LoadSettings;
 use super::catalogue::{Catalogue, CatalogueFile, CatalogueModel, Source, catalogue};
-use crate::device::DeviceChoice;
 use super::{EmbedError, Pooling, PrecisionChoice};
+use crate::device::DeviceChoice;
 use files::{Depth, Slot, check_all, check_one};
 use hub::HubSource;
 use pip::PipSource;
