@@ -113,6 +113,7 @@ async fn every_table_belongs_to_a_workspace() {
         "alias",
         "change_counter",
         "clientele_schema",
+        "consent",
         "customer_trait",
         "membership",
         "review_vector",
