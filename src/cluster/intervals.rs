@@ -21,7 +21,7 @@ pub struct QualityIntervals {
     pub largest_share: [f64; 2],
 }
 
-/// Bootstrap intervals of the figures of [`quality`], the clusters staying as they are. Caliński and Harabasz' grows with the number of
+/// Bootstrap intervals of the figures of [`quality()`], the clusters staying as they are. Caliński and Harabasz' grows with the number of
 /// points; its interval is taken to the number there are.
 pub fn quality_intervals(
     points: &Points<'_>,

@@ -16,7 +16,7 @@ const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is asked for, without saying who it is. The store adds what it removed
-/// ([`Store::erase_customer`](crate::store::Store::erase_customer)).
+/// ([`Store::erase_customer`]).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EraseRequest {
     /// Of the id that the erasure was asked for, in hex: whoever knows the id can check it.

@@ -1,6 +1,6 @@
 //! The pure part of a fit: what customers say, do and are in, a version and its members out.
 //!
-//! Here is the way where what they say counts alone; [`joined`](super::joined) has the one where more does.
+//! Here is the way where what they say counts alone; [`joined`] has the one where more does.
 
 use super::SegmentError;
 use super::fit::{Reporter, step};

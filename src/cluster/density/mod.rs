@@ -2,7 +2,7 @@
 //! that is nearest.
 //!
 //! A point's core distance is that to its m-th nearest point; two points are as far apart as the largest of their distance and both
-//! core distances. A minimum spanning tree over these distances holds all groups of every density; [`condense`] keeps those that
+//! core distances. A minimum spanning tree over these distances holds all groups of every density; [`mod@condense`] keeps those that
 //! last. In hundreds of dimensions everything is equally far away, so points are reduced to their principal axes first. The tree takes n²
 //! steps: of many points a sample makes it, and the rest join it.
 
