@@ -156,9 +156,19 @@ fn look_up(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> Custom
         };
         return CustomerSegments { customer_id: id.to_string(), data: Vec::new(), reason: Some(reason) };
     }
+    CustomerSegments { customer_id: id.to_string(), data: places(state, workspace, id), reason: None }
+}
+
+/// Where the live versions have an id, whatever the customer allows.
+fn places(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> Vec<MembershipBody> {
     let live = state.snapshots.all(workspace);
-    let placed = live.iter().filter_map(|live| Some(MembershipBody::new(live, live.placed(id)?)));
-    CustomerSegments { customer_id: id.to_string(), data: placed.collect(), reason: None }
+    live.iter().filter_map(|live| Some(MembershipBody::new(live, live.placed(id)?))).collect()
+}
+
+/// All there is of a customer, for themselves: what they do not allow others is theirs.
+pub fn places_of(state: &ApiState, workspace: &WorkspaceId, customer: &Customer) -> Vec<MembershipBody> {
+    let ids = std::iter::once(&customer.id).chain(&customer.aliases);
+    ids.map(|id| places(state, workspace, id)).find(|places| !places.is_empty()).unwrap_or_default()
 }
 
 /// The places of a customer under whichever of their ids the live versions know them.

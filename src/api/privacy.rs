@@ -2,7 +2,7 @@
 
 use super::ApiState;
 use super::auth::{Manager, Reader};
-use super::customers::{look_up_any, unknown};
+use super::customers::{places_of, unknown};
 use super::imports::accepted;
 use super::problem::{ApiError, ApiResult, Code, Problem};
 use super::wire::{
@@ -31,7 +31,7 @@ pub async fn export_customer(
     let id = CustomerId::parse(&id)?;
     let (store, workspace) = (&state.store, &caller.workspace);
     let customer = store.customer(workspace, &id).await?.ok_or_else(|| unknown(&id))?;
-    let segments = look_up_any(&state, workspace, &customer).data;
+    let segments = places_of(&state, workspace, &customer);
     let reviews = store.customer_reviews(workspace, &id, usize::MAX).await?;
     let body = ExportBody {
         exported_at: Timestamp::now(),
@@ -90,7 +90,13 @@ async fn erase(state: &ApiState, workspace: &WorkspaceId, id: &CustomerId) -> Ap
     let erased = state.store.erase_customer(workspace, id, &job).await?.ok_or_else(|| unknown(id))?;
     state.models.purge_texts(&erased.texts);
     state.snapshots.forget(workspace, &erased.ids);
-    state.intake.consents().forget(workspace, &erased.ids);
+    state.intake.consents().forget(workspace, &erased.ids).await;
+    // Some of what was quoted may have been quoted under another.
+    if erased.removed.typical_reviews > 0
+        && let Err(error) = state.snapshots.reload(&*state.store, workspace).await
+    {
+        tracing::warn!(%error, "live versions cannot be read at the moment; what they quote of an erased customer goes with the next change");
+    }
     forget_rejects(state, erased.ids).await;
     state.jobs.take_up();
     Ok(erased.job)

@@ -66,6 +66,8 @@ impl Follower {
         // The number is read before the versions, so none falls between the two.
         let publications = self.store.publications().await?;
         if publications != seen.publications {
+            // Before their segments are told: what the customers of a workspace that came from elsewhere allow.
+            self.intake.consents().meet(&*self.store).await?;
             self.snapshots.refresh(&*self.store).await?;
             seen.publications = publications;
         }

@@ -44,6 +44,8 @@ pub struct Ready {
     /// How many of the facts each telling made, but for one that was left out.
     counts: Vec<usize>,
     findings: Findings,
+    /// The usual amounts when these facts are among them; nothing where none of them has one.
+    amounts: Option<Amounts>,
     /// What was left out, by its place among the tellings that came.
     pub rejected: Vec<(usize, JudgedKind, Rule)>,
 }
@@ -149,7 +151,9 @@ impl Intake {
         let touched = self.consents.touched(workspace, &ready.facts);
         let appended = if touched.is_empty() {
             let judged = Judged { facts: &ready.facts, findings: &ready.findings };
-            self.store.append_judged(workspace, judged, checkpoint, now).await?
+            let appended = self.store.append_judged(workspace, judged, checkpoint, now).await?;
+            self.consents.follow(&*self.store, workspace, &ready.facts, touched).await;
+            appended
         } else {
             // In a task of its own: memory follows the store also when the caller hangs up in between.
             let (store, consents) = (Arc::clone(&self.store), Arc::clone(&self.consents));
@@ -158,17 +162,16 @@ impl Intake {
             let appending = tokio::spawn(async move {
                 let judged = Judged { facts: &facts, findings: &findings };
                 let appended = store.append_judged(&workspace, judged, checkpoint.as_ref(), now).await?;
-                match store.choices(&workspace, &touched).await {
-                    Ok(choices) => consents.apply(&workspace, &touched, choices),
-                    Err(error) => {
-                        tracing::warn!(%error, "what customers allow cannot be read at the moment; withdrawals hold");
-                        consents.apply_withdrawals(&workspace, &facts);
-                    }
-                }
+                consents.follow(&*store, &workspace, &facts, touched).await;
                 Ok::<_, StoreError>(appended)
             });
             appending.await.map_err(|why| StoreError::Unavailable(why.to_string()))??
         };
+        if let Some(amounts) = &ready.amounts
+            && let Some((known, _)) = self.amounts().get_mut(workspace)
+        {
+            known.clone_from(amounts);
+        }
         let mut taken: Vec<_> = gathered(&appended, &ready.counts).into_iter().map(Taken::Appended).collect();
         for (place, _, rule) in &ready.rejected {
             taken[*place] = Taken::Rejected(*rule);
@@ -282,11 +285,16 @@ impl Intake {
         (facts, repeated): (Vec<Fact>, Vec<bool>),
         now: Timestamp,
     ) -> Ready {
-        let mut all = self.amounts();
-        let (amounts, _) = all.entry(workspace.clone()).or_insert_with(|| (Amounts::default(), Instant::now()));
+        // A copy: what is not kept in the end is not usual afterwards.
+        let known = || self.amounts().get(workspace).map(|(known, _)| known.clone()).unwrap_or_default();
+        let mut amounts = facts.iter().any(has_amount).then(known);
+        let mut none = Amounts::default();
         let mut ready = Ready { facts: Vec::with_capacity(facts.len()), ..Ready::default() };
         for (place, (mut fact, is_repeated)) in facts.into_iter().zip(repeated).enumerate() {
-            let verdict = judge.judge(&mut fact, &mut Circumstances { now, is_repeated, amounts });
+            let verdict = judge.judge(
+                &mut fact,
+                &mut Circumstances { now, is_repeated, amounts: amounts.as_mut().unwrap_or(&mut none) },
+            );
             match verdict.rejected {
                 Some((kind, rule)) => {
                     ready.findings.rejected.push((kind, rule));
@@ -298,12 +306,17 @@ impl Intake {
                 }
             }
         }
-        ready
+        Ready { amounts, ..ready }
     }
 
     fn amounts(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceId, (Amounts, Instant)>> {
         self.amounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has_amount(fact: &Fact) -> bool {
+    let (own, told) = JudgedKind::of(fact);
+    [own, told].into_iter().flatten().any(|kind| matches!(kind, JudgedKind::Order | JudgedKind::Refund))
 }
 
 /// What became of tellings: of each the fact's answer; where only what was said of consent beside it was new, that it was accepted.

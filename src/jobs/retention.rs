@@ -63,8 +63,10 @@ impl Work for RetentionWork {
             None => self.counted(&context, &request).await?,
         };
         if !request.dry_run {
-            self.remove(&context, &mut at).await?;
-            self.forget(&context.workspace).await?;
+            let removed = self.remove(&context, &mut at).await;
+            // Also after a cancel: what went is in no memory and no log.
+            let forgotten = self.forget(&context.workspace).await;
+            removed.and(forgotten)?;
         }
         serde_json::to_value(at.report).map_err(broken)
     }

@@ -66,6 +66,7 @@ macro_rules! contract_suite {
                 where_nothing_was_told_the_settings_say,
             },
             erasure::{
+                a_quote_goes_with_its_review_whoever_it_was_quoted_of,
                 an_erasure_and_its_proof_are_one_step,
                 nothing_of_an_erased_customer_is_left_and_all_of_the_others,
                 pages_of_members_go_on_past_an_erased_one,

@@ -37,8 +37,14 @@ async fn who_withdraws_profiling_is_in_no_segment_from_that_moment() {
         let members = service.members(format).await;
         assert!(!members.contains("c0001") && members.contains("c0002"), "{format}");
     }
-    let segments = service.get("/v1/segmentations/needs/segments").await.text();
-    assert!(!segments.contains("c0001"), "nor is anything of theirs quoted");
+    let export = service.get("/v1/customers/c0001/export").await.json();
+    assert_eq!(export["segments"].as_array().unwrap().len(), 1, "what is kept of their places they get: {export}");
+    // Nor is anything quoted of who withdrew.
+    let segments = service.get("/v1/segmentations/needs/segments").await.json();
+    let quoted = segments["data"][0]["typical_reviews"][0]["customer_id"].as_str().unwrap().to_owned();
+    service.consents(&quoted, json!({"profiling": "withdrawn"})).await;
+    assert!(!service.get("/v1/segmentations/needs/segments").await.text().contains(&quoted));
+    service.consents(&quoted, json!({"profiling": "granted"})).await;
     // The next version is made without them; what is kept of them they still get.
     let job = service.fit("needs", json!({ "k": 3 })).await;
     assert_eq!(job["result"]["n_customers"], 39, "{job}");

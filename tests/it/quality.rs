@@ -159,3 +159,22 @@ async fn amounts_are_shown_in_the_base_currency_whenever_the_table_came() {
     .await;
     assert_eq!(wrong.json()["errors"][0]["pointer"], "/rates/0/currency");
 }
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing_of_what_is_usual() {
+    let service = Service::new().await;
+    let calls: Vec<Value> =
+        (0..250).map(|i| order(&format!("o{i}"), 20.0 + f64::from(i % 7), "2026-03-01T10:00:00Z")).collect();
+    assert_eq!(service.post("/v1/import", json!({ "batch": calls })).await.json()["accepted"], 250);
+    let rows = (0..2_100).fold(String::from("order,who,sku,price,currency\n"), |rows, i| {
+        rows + &format!("d{i},bob,pot,9000{}.00,USD\n", i % 10)
+    });
+    let path =
+        "/v1/imports?kind=orders&format=csv&id=order&customer=who&item=sku&price=price&currency=currency&dry_run=true";
+    let job = service.finished(&service.raw(Method::POST, path, rows).await).await;
+    assert_eq!(job["result"]["accepted"], 2_100, "{job}");
+    let dear = json!({"batch": [order("dear", 90_000.0, "2026-03-02T10:00:00Z")]});
+    assert_eq!(service.post("/v1/import", dear).await.json()["accepted"], 1);
+    let outlying = rule(&service, "outlying_amount").await;
+    assert_eq!(outlying["examples"]["order"], json!(["dear"]), "{outlying}");
+}

@@ -1,29 +1,16 @@
 //! Retention over the real router and the real files: what has been kept for long enough is removed, and is in no file any more.
 
-use crate::support::Service;
+use crate::support::{Service, TOPIC, files_with};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Words that occur nowhere else.
 const CANARY: &str = "wombat-canary-4417";
 
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
-    }
-    all
-}
-
 /// The files in which the canary is found.
 fn found_in(dir: &Path) -> Vec<String> {
-    let holds = |path: &PathBuf| {
-        let bytes = std::fs::read(path).unwrap();
-        bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes())
-    };
-    files(dir).iter().filter(|path| holds(path)).map(|path| path.display().to_string()).collect()
+    files_with(CANARY, dir)
 }
 
 async fn run(service: &Service, ask: Value) -> Value {
@@ -38,6 +25,7 @@ async fn run(service: &Service, ask: Value) -> Value {
 async fn facts_that_were_kept_for_long_enough_are_in_no_file_any_more() {
     let service = Service::new().await;
     service.with_customers(40).await;
+    service.with_a_topic().await;
     let old = json!({"batch": [
         {"type": "track", "userId": "ann", "event": CANARY, "messageId": "m1", "timestamp": "2020-01-01T00:00:00Z",
             "properties": {"note": CANARY}},
@@ -47,13 +35,15 @@ async fn facts_that_were_kept_for_long_enough_are_in_no_file_any_more() {
     ]});
     assert_eq!(service.post("/v1/batch", old.clone()).await.json()["accepted"], 3);
     for i in 0..3 {
-        let text = format!("the grinder is loud {CANARY} {i}");
+        let text = format!("{TOPIC} {TOPIC} {TOPIC} {CANARY} {i}");
         let ask =
             json!({"review_id": format!("r-{i}"), "customer_id": "ann", "text": text, "time": "2020-01-01T00:00:00Z"});
         assert_eq!(service.post("/v1/reviews", ask).await.status, StatusCode::CREATED);
     }
-    service.fit("needs", json!({ "k": 3 })).await;
+    service.fit("needs", json!({ "k": 4, "blocks": {"text": 1} })).await;
     assert!(!found_in(service.dir.path()).is_empty(), "the canary was planted");
+    let quotes = async || service.get("/v1/segmentations/needs/segments").await.text();
+    assert!(quotes().await.contains(CANARY), "they are quoted");
     let days = json!({"events": 400, "reviews": 400, "orders": 400});
     let counted = run(&service, json!({"dry_run": true, "retention": days})).await;
     assert_eq!(counted["removed"], json!({"events": 2, "reviews": 3, "orders": 1}), "{counted}");
@@ -63,7 +53,7 @@ async fn facts_that_were_kept_for_long_enough_are_in_no_file_any_more() {
     let removed = run(&service, json!({})).await;
     assert_eq!((&removed["removed"], &removed["dry_run"]), (&counted["removed"], &json!(false)));
     assert_eq!(found_in(service.dir.path()), [""; 0]);
-    assert!(!service.get("/v1/segmentations/needs/segments").await.text().contains(CANARY));
+    assert!(!quotes().await.contains(CANARY));
     let ann = service.get("/v1/customers/ann").await.json();
     assert_eq!((&ann["n_events"], &ann["n_reviews"], &ann["n_orders"]), (&json!(1), &json!(0), &json!(0)));
     // Sent again, nothing of it is new; nor when nothing is said of its age any more.

@@ -21,6 +21,9 @@ use tower::ServiceExt;
 /// The name the word model goes by: the default, so that a fit that names no model finds it.
 pub const MODEL: &str = clientele::embed::DEFAULT_MODEL;
 
+/// A word that reviews of [`Service::with_a_topic`] share.
+pub const TOPIC: &str = "zebra";
+
 /// A text's vector counts its words by hash: texts that share words are near each other.
 pub struct WordModel(ModelInfo);
 
@@ -255,6 +258,16 @@ impl Service {
     }
 
     /// Customers of three kinds: those who write about coffee, boots or seeds.
+    /// Customers with a topic of their own, each with words of their own besides: whose words are of nothing but [`TOPIC`] is in the
+    /// middle of their segment, and quoted.
+    pub async fn with_a_topic(&self) {
+        for i in 0..11 {
+            let text = format!("{TOPIC} besides{i} again{i} other{i}");
+            let answer = self.post("/v1/reviews", json!({"customer_id": format!("of-topic-{i}"), "text": text})).await;
+            assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        }
+    }
+
     pub async fn with_customers(&self, n: usize) {
         let reviews: Vec<Value> = (0..n).map(review).collect();
         for batch in reviews.chunks(1_000) {
@@ -303,4 +316,18 @@ async fn open_on(store: Arc<dyn Store>, place: StorePlace, dir: &Path, limits: L
         vocabulary: Arc::new(Vocabulary::standard()),
     };
     App::with(settings, store, Arc::new(models)).await.unwrap()
+}
+
+/// The files of a folder and those below it in which a word is found.
+pub fn files_with(word: &str, dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(word, &path));
+        } else if std::fs::read(&path).unwrap().windows(word.len()).any(|window| window == word.as_bytes()) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
 }

@@ -2,8 +2,8 @@
 
 use super::samples::*;
 use super::{Place, reopened};
-use crate::domain::{Alias, Event, Fact, Identify, Job, JobState, SegmentId, Who};
-use crate::store::{Appended, ERASED_IDS, MembersQuery, REMOVED, Removed, StoreError, erased_id};
+use crate::domain::{Alias, Event, Fact, Identify, Job, JobState, ReviewId, SegmentId, Who};
+use crate::store::{Appended, Changed, ERASED_IDS, MembersQuery, REMOVED, Removed, StoreError, erased_id};
 use serde_json::json;
 
 pub(crate) async fn nothing_of_an_erased_customer_is_left_and_all_of_the_others(place: &dyn Place) {
@@ -33,6 +33,26 @@ pub(crate) async fn nothing_of_an_erased_customer_is_left_and_all_of_the_others(
     assert_eq!(store.vectors(&a, MODEL, 0, 99).await.unwrap(), kept);
     assert_eq!(everything(&*store, &b).await, other, "an id of another workspace is somebody else");
     assert_eq!(store.erase_customer(&a, &customer_id("c1"), &erasing(51)).await.unwrap(), None);
+}
+
+pub(crate) async fn a_quote_goes_with_its_review_whoever_it_was_quoted_of(place: &dyn Place) {
+    let store = place.open().await;
+    let a = workspace(&*store, "a").await;
+    fill(&*store, &a, 1).await;
+    let mut next = version("needs", 2);
+    // An id that was claimed since: what c1 said counted for c2 when the version was made.
+    for quote in next.segments.iter_mut().flat_map(|segment| &mut segment.typical_reviews) {
+        (quote.review_id, quote.customer_id) = (ReviewId::parse("r1").unwrap(), customer_id("c2"));
+    }
+    let n_quotes = next.segments.iter().map(|segment| segment.typical_reviews.len() as u64).sum::<u64>();
+    store.publish(&a, &next, &[]).await.unwrap();
+    let before = store.changes(0).await.unwrap().len();
+    let erased = store.erase_customer(&a, &customer_id("c1"), &erasing(50)).await.unwrap().unwrap();
+    assert_eq!(erased.removed.typical_reviews, 2 + n_quotes);
+    let left = store.version(&a, &name("needs"), 2).await.unwrap().unwrap();
+    assert!(left.segments.iter().all(|segment| segment.typical_reviews.is_empty()));
+    // Other processes read their versions again.
+    assert!(store.changes(0).await.unwrap()[before..].iter().any(|change| change.what == Changed::Expired));
 }
 
 pub(crate) async fn an_erasure_and_its_proof_are_one_step(place: &dyn Place) {

@@ -7,6 +7,7 @@ use super::{changes, jobs, vectors, workspaces};
 use crate::domain::{CustomerId, Job, TypicalReview, WorkspaceId};
 use crate::store::{Changed, Erased, Removed, Result, rules};
 use deadpool_postgres::{GenericClient, Transaction};
+use std::collections::HashSet;
 
 pub(super) async fn erase(
     db: &Transaction<'_>,
@@ -59,12 +60,19 @@ struct Erasing<'a> {
 impl Erasing<'_> {
     /// The words that were removed with the rest, and how much it was.
     async fn remove(&self, ids: &[CustomerId]) -> Result<(Vec<String>, Removed)> {
-        let texts = self.remove_reviews().await?;
+        let (reviews, texts) = self.remove_reviews().await?;
+        // A version may quote them under another: an id that was claimed since counted for somebody else then.
+        let typical_reviews = remove_typical(self.db, self.workspace, |quoted| {
+            ids.contains(&quoted.customer_id) || reviews.contains(quoted.review_id.as_str())
+        })
+        .await?;
+        if typical_reviews > 0 {
+            changes::log(self.db, self.workspace, Changed::Expired).await?;
+        }
         let removed = Removed {
             ids: self.customers.len() as u64,
             reviews: texts.len() as u64,
-            typical_reviews: remove_typical(self.db, self.workspace, |quoted| ids.contains(&quoted.customer_id))
-                .await?,
+            typical_reviews,
             events: self.delete("DELETE FROM event WHERE customer_id = ANY ($1)").await?,
             orders: self.delete("DELETE FROM purchase WHERE customer_id = ANY ($1)").await?,
             refunds: self.delete("DELETE FROM refund WHERE customer_id = ANY ($1)").await?,
@@ -93,12 +101,15 @@ impl Erasing<'_> {
         execute(self.db, sql, &[&self.customers]).await
     }
 
-    async fn remove_reviews(&self) -> Result<Vec<String>> {
-        let delete = "DELETE FROM review WHERE customer_id = ANY ($1) RETURNING seq, text";
+    /// The ids of those that went, and their words.
+    async fn remove_reviews(&self) -> Result<(HashSet<String>, Vec<String>)> {
+        let delete = "DELETE FROM review WHERE customer_id = ANY ($1) RETURNING seq, text, review_id::text";
         let gone = rows(self.db, delete, &[&self.customers]).await?;
         let seqs: Vec<i64> = gone.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
         vectors::delete(self.db, self.workspace, &seqs).await?;
-        gone.iter().map(|row| Ok(get::<Words<'static>>(row, 1)?.owned())).collect()
+        let ids = gone.iter().map(|row| get(row, 2)).collect::<Result<_>>()?;
+        let texts = gone.iter().map(|row| Ok(get::<Words<'static>>(row, 1)?.owned())).collect::<Result<_>>()?;
+        Ok((ids, texts))
     }
 }
 

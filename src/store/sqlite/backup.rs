@@ -7,6 +7,7 @@
 //! that finishes it. What was there before stays beside, under another name.
 
 use super::opening::{self, DATABASE};
+use super::schema;
 use super::verify::look_through;
 use crate::store::{Result, StoreError};
 use rusqlite::backup::{Backup, StepResult};
@@ -122,12 +123,22 @@ pub fn restore(file: &Path, folder: &Path, replaces: bool, progress: BackupProgr
     let source = read_alone(file)?;
     remove_if_there(&incoming)?;
     copy_pages(&source, &incoming, progress)?;
+    bring_up(&incoming)?;
     sync(&incoming)?;
     require_sound(&incoming, progress)?;
     let n_bytes = fs::metadata(&incoming).map_err(|e| failed(&incoming, "cannot read", &e))?.len();
     let moved = fs::rename(&incoming, folder.join(RESTORING)).and_then(|()| opening::sync_dir(folder));
     let set_aside = moved.and_then(|()| finish(folder)).map_err(|e| failed(folder, "cannot write in", &e))?;
     Ok(BackedUp { n_bytes, set_aside })
+}
+
+/// A backup of an older program becomes a store of this one's schema, which is what is looked through.
+fn bring_up(file: &Path) -> Result<()> {
+    let mut db = Connection::open(file)?;
+    schema::migrate(&mut db)?;
+    // The file alone is the store: no log beside it.
+    db.pragma_update(None, "journal_mode", "DELETE")?;
+    db.close().map_err(|(_, error)| error.into())
 }
 
 /// A log beside the file holds what was written last, and would not be restored: such a file is a store and no backup.

@@ -8,6 +8,7 @@ use super::{changes, customers, identity, jobs, reviews, workspaces};
 use crate::domain::{CustomerId, Job, Timestamp, TypicalReview, WorkspaceId};
 use crate::store::{Changed, Erased, Removed, Result, rules};
 use rusqlite::{Connection, params};
+use std::collections::HashSet;
 
 pub(super) fn erase(db: &Connection, workspace: &WorkspaceId, id: &CustomerId, job: &Job) -> Result<Option<Erased>> {
     let row = workspaces::require(db, workspace)?;
@@ -53,8 +54,15 @@ impl Erasing<'_> {
 
     fn remove(&self, ids: &[CustomerId]) -> Result<Removed> {
         let mut removed = Removed { ids: self.rows.len() as u64, ..Removed::default() };
-        removed.reviews = self.remove_reviews()?;
-        removed.typical_reviews = remove_typical(self.db, self.workspace, |quoted| ids.contains(&quoted.customer_id))?;
+        let reviews = self.remove_reviews()?;
+        removed.reviews = reviews.len() as u64;
+        // A version may quote them under another: an id that was claimed since counted for somebody else then.
+        removed.typical_reviews = remove_typical(self.db, self.workspace, |quoted| {
+            ids.contains(&quoted.customer_id) || reviews.contains(quoted.review_id.as_str())
+        })?;
+        if removed.typical_reviews > 0 {
+            changes::log(self.db, self.workspace, Changed::Expired)?;
+        }
         removed.events = self.delete("DELETE FROM event WHERE customer_id = ?1")?;
         removed.orders = self.delete("DELETE FROM purchase WHERE customer_id = ?1")?;
         removed.refunds = self.delete("DELETE FROM refund WHERE customer_id = ?1")?;
@@ -94,17 +102,19 @@ impl Erasing<'_> {
         Ok(n_changed)
     }
 
-    fn remove_reviews(&self) -> Result<u64> {
-        let mut statement = self.db.prepare_cached("SELECT seq FROM review WHERE customer_id = ?1")?;
-        let mut n_removed = 0;
+    /// The ids of those that went.
+    fn remove_reviews(&self) -> Result<HashSet<String>> {
+        let mut statement = self.db.prepare_cached("SELECT seq, review_id FROM review WHERE customer_id = ?1")?;
+        let mut removed = HashSet::new();
         for row in &self.rows {
-            let seqs: Vec<i64> = statement.query_map([row], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-            for seq in seqs {
+            let found: Vec<(i64, String)> =
+                statement.query_map([row], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+            for (seq, id) in found {
                 reviews::delete(self.db, self.workspace, seq)?;
-                n_removed += 1;
+                removed.insert(id);
             }
         }
-        Ok(n_removed)
+        Ok(removed)
     }
 }
 

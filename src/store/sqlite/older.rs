@@ -1,7 +1,7 @@
 //! Files of every older schema, opened by this program.
 
 use super::schema::{self, MIGRATIONS};
-use super::{SqliteStore, opening};
+use super::{SqliteStore, backup, opening};
 use crate::store::contract::older::{Dialect, Part, check};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
@@ -76,6 +76,15 @@ async fn a_file_of_every_older_schema_keeps_its_facts_and_takes_new_ones() {
     for version in 1..=MIGRATIONS.len() {
         let dir = written(version);
         is_whole(dir.path(), version).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_every_older_schema_is_restored_with_its_facts() {
+    for version in 1..=MIGRATIONS.len() {
+        let (backup, folder) = (written(version), tempfile::tempdir().unwrap());
+        backup::restore(&backup.path().join("clientele.db"), folder.path(), false, &|_, _, _| {}).unwrap();
+        is_whole(folder.path(), version).await;
     }
 }
 
