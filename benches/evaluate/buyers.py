@@ -129,8 +129,11 @@ def clicks(product, add):
         ours.append([members[i] for i in ids])
     entries = {
         "clientele": ours,
-        "KMeans on event counts": [KMeans(k, random_state=seed).fit_predict(table) for seed in range(10)],
-        "KMeans on scaled event counts": [KMeans(k, random_state=seed).fit_predict(StandardScaler().fit_transform(table)) for seed in range(10)],
+        "KMeans on event counts": [KMeans(k, n_init=10, random_state=seed).fit_predict(table) for seed in range(10)],
+        "KMeans on scaled log event counts": [
+            KMeans(k, n_init=10, random_state=seed).fit_predict(StandardScaler().fit_transform(np.log1p(table))) for seed in range(10)
+        ],
+        "KMeans on scaled event counts": [KMeans(k, n_init=10, random_state=seed).fit_predict(StandardScaler().fit_transform(table)) for seed in range(10)],
     }
     for entry, each in entries.items():
         add(name, "V-measure, lifecycle", entry, np.mean([v_measure_score(labels, one) for one in each]))

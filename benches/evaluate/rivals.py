@@ -9,7 +9,7 @@ warnings.filterwarnings("ignore")
 
 
 def kmeans(points, k, seed):
-    return KMeans(n_clusters=k, random_state=seed).fit_predict(points)
+    return KMeans(n_clusters=k, n_init=10, random_state=seed).fit_predict(points)
 
 
 def bertopic(texts, vectors, clusterer, seed):
@@ -34,4 +34,4 @@ def bertopic_hdbscan(texts, vectors, k, seed):
 
 
 def bertopic_kmeans(texts, vectors, k, seed):
-    return bertopic(texts, vectors, KMeans(n_clusters=k, random_state=seed), seed)
+    return bertopic(texts, vectors, KMeans(n_clusters=k, n_init=10, random_state=seed), seed)

@@ -109,18 +109,21 @@ impl<'a> Sums<'a> {
         }
         let apart =
             |a: usize, b: usize| self.mean(a).zip(self.mean(b)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        // A resample may leave a cluster empty: it lies nowhere.
+        let there: Vec<usize> = (0..self.k).filter(|&cluster| self.sizes[cluster] > 0.0).collect();
         let worst = |a: usize| {
-            let ratios = (0..self.k).filter(|&b| b != a).map(|b| match apart(a, b) {
+            let ratios = there.iter().filter(|&&b| b != a).map(|&b| match apart(a, b) {
                 0.0 => 0.0,
                 apart => (scatter[a] + scatter[b]) / apart,
             });
             ratios.fold(0.0, f64::max)
         };
-        (0..self.k).map(worst).sum::<f64>() / self.k.max(1) as f64
+        there.iter().map(|&a| worst(a)).sum::<f64>() / there.len().max(1) as f64
     }
 
     fn calinski_harabasz(&self) -> f64 {
-        let (n, k, d) = (self.points.len() as f64, self.k as f64, self.points.dimension());
+        let k = self.sizes.iter().filter(|size| **size > 0.0).count() as f64;
+        let (n, d) = (self.points.len() as f64, self.points.dimension());
         let middle: Vec<f64> =
             (0..d).map(|column| (0..self.k).map(|c| self.sums[c * d + column]).sum::<f64>() / n).collect();
         let between: f64 = (0..self.k)
@@ -184,6 +187,15 @@ mod tests {
         assert!((found.davies_bouldin - 0.700_113_556_393_398_6).abs() < 1e-6, "{found:?}");
         assert!((found.calinski_harabasz - 13.473_003_177_106_815).abs() < 1e-4, "{found:?}");
         assert!((found.largest_share - 1.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_cluster_without_points_lies_nowhere() {
+        let values: Vec<f32> =
+            (0..40).flat_map(|i| [10.0 + (i % 2) as f32 * 4.0 + (i % 5) as f32 * 0.1, 9.0]).collect();
+        let points = Points::new(&values, 2).unwrap().euclidean();
+        let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
+        assert_eq!(quality(&points, &labelled(labels.clone(), 3)), quality(&points, &labelled(labels, 2)));
     }
 
     proptest! {

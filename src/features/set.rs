@@ -82,6 +82,12 @@ impl FeatureSet {
         self.features.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
     }
 
+    /// The set of these customers alone, in this order.
+    pub fn of_customers(&self, rows: &[usize]) -> Self {
+        let customers = rows.iter().map(|&row| self.customers[row].clone()).collect();
+        Self::new(self.features.clone(), customers, rows.iter().map(|&row| self.row(row)).collect())
+    }
+
     /// The set with these columns alone, in this order.
     pub fn select(&self, columns: &[usize]) -> Self {
         let pick = |row: usize| columns.iter().map(|&column| self.cell(row, column)).collect();

@@ -8,4 +8,4 @@ mod prediction;
 pub use agreement::{Agreement, compare};
 pub use assignment::best_matching;
 pub use bootstrap::{BootstrapSettings, bootstrap, percentile_interval};
-pub use prediction::{Prediction, predict};
+pub use prediction::{Prediction, predict, predict_drawn};

@@ -7,7 +7,7 @@ use super::sides::Known;
 use super::space::Space;
 use super::{LiveVersion, SegmentError};
 use crate::cluster::{self, Metric};
-use crate::domain::{BlockKind, CustomerId, Invalid, SegmentId, WorkspaceId};
+use crate::domain::{BlockKind, CustomerId, Invalid, SegmentId, Timestamp, WorkspaceId};
 use crate::embed::{EmbedQueue, Embeddings, Lane};
 use crate::features::{Behaviour, Cutoff};
 use crate::store::Store;
@@ -127,7 +127,9 @@ impl<'a> Placer<'a> {
         let settings = &encoders.behaviour.as_ref()?.settings;
         let settings = Behaviour { catalogue: facts.catalogue.clone(), ..settings.clone() };
         let fitted = live.version.joined.as_ref()?.as_of;
-        let cutoff = Cutoff { at: facts.newest.map_or(fitted, |newest| newest.max(fitted)), ..encoders.cutoff };
+        // A fact dated in the future is none yet, as in a fit.
+        let newest = facts.newest.map(|newest| newest.min(Timestamp::now()));
+        let cutoff = Cutoff { at: newest.map_or(fitted, |newest| newest.max(fitted)), ..encoders.cutoff };
         facts.person.history.first_time().map(|_| settings.row(&facts.person.history, cutoff))
     }
 

@@ -181,9 +181,48 @@ fn segments_have_names_differences_and_rules_that_say_what_they_are() {
         assert!(rule.precision > 0.8 && rule.recall > 0.8, "{rule:?}");
     }
     let (version, _) = fitted_on(&planted, &definition(BlockChoice::All));
-    eprintln!("{:#?}", version.quality);
     let names: HashSet<&str> = version.segments.iter().map(|segment| segment.name.as_str()).collect();
     assert_eq!(names.len(), version.segments.len());
     assert!(names.iter().any(|name| name.contains(": frequent big spenders")), "{names:?}");
     assert!(version.segments.iter().all(|segment| !segment.keywords.is_empty() && segment.typical_reviews.len() == 3));
+}
+
+#[test]
+fn weightings_that_tell_nobody_apart_are_lost_and_the_others_go_on() {
+    let mut planted = planted(120, 4);
+    // Everybody has the same traits: by them alone there is one customer.
+    for (_, person) in &mut planted.persons {
+        person.traits = Map::from_iter([("country".to_owned(), json!("DE")), ("vip".to_owned(), json!(true))]);
+    }
+    for k in [KChoice::Auto, KChoice::Fixed(4)] {
+        let (version, _) = fitted_on(&planted, &Definition { k, ..definition(BlockChoice::Auto) });
+        let trials = version.joined.unwrap().trials;
+        assert!(trials[0].score > 0.0 && trials[0].k > 1, "{trials:#?}");
+    }
+}
+
+#[test]
+fn the_size_of_weights_changes_nothing() {
+    let planted = planted(120, 5);
+    let (version, members) = fitted_on(&planted, &definition(weights(1.0, 0.5, 0.0)));
+    for size in [1_000.0, 1.0 / 1_024.0] {
+        let (other, others) = fitted_on(&planted, &definition(weights(size, 0.5 * size, 0.0)));
+        assert_eq!(version.quality.k, other.quality.k);
+        for (one, other) in members.iter().zip(&others) {
+            assert_eq!(one.segment, other.segment);
+            assert!((one.confidence - other.confidence).abs() < 1e-6, "{size}: {one:?} {other:?}");
+        }
+    }
+}
+
+#[test]
+fn who_is_known_by_traits_alone_takes_no_behaviour_from_the_others() {
+    let mut planted = planted(120, 6);
+    for i in 0..3_000 {
+        let traits = Map::from_iter([("source".to_owned(), json!(["fair", "web"][i % 2]))]);
+        planted.persons.push((id(10_000 + i), Person { traits, ..Person::default() }));
+    }
+    let (version, members) =
+        fitted_on(&planted, &Definition { k: KChoice::Fixed(2), ..definition(weights(0.0, 1.0, 0.0)) });
+    assert_eq!((version.n_customers, members.len()), (120, 120));
 }

@@ -181,7 +181,11 @@ impl Sides {
     }
 
     fn add_behaviour(&mut self, settings: &Behaviour, table: &FeatureSet, picked: &Picked) {
-        let (kept, left_out) = chosen(table, picked);
+        // Who is known by traits alone says nothing of how behaviour is spread.
+        let active: Vec<usize> =
+            (0..table.n_customers()).filter(|&row| table.row(row).iter().any(Option::is_some)).collect();
+        let of_active = table.of_customers(&active);
+        let (kept, left_out) = chosen(&of_active, picked);
         self.left_out.insert(BlockKind::Behaviour, left_out);
         if kept.is_empty() {
             return;
@@ -189,7 +193,7 @@ impl Sides {
         let (rhythm, doing): (Vec<usize>, Vec<usize>) =
             kept.into_iter().partition(|column| RHYTHM.contains(&&*table.features[*column].id));
         let columns: Vec<usize> = doing.iter().chain(&rhythm).copied().collect();
-        let scaler = TableScaler::fit_with(&table.select(&columns), |feature| scalings(feature.kind));
+        let scaler = TableScaler::fit_with(&of_active.select(&columns), |feature| scalings(feature.kind));
         let settings = Behaviour { catalogue: Categories::default(), ..settings.clone() };
         let behaviour = BehaviourColumns { settings, doing, rhythm, scaler };
         self.parts.extend(behaviour.parts((0..table.n_customers()).map(|row| table.row(row))));

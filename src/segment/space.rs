@@ -28,11 +28,14 @@ pub struct SpacePoints {
 }
 
 impl Space {
-    /// The space of these sides with these weights, and the customers in it. Blocks without weight are left out of it.
+    /// The space of these sides with these weights, as they compare, and the customers in it. Blocks without weight are left out of it.
     ///
     /// # Errors
     /// [`BlockError`]: a defect, for sides are finite.
     pub fn fit(sides: &Sides, weights: BlockWeights) -> Result<(Self, SpacePoints), BlockError> {
+        // What counts is how weights compare: confidences would depend on their size otherwise.
+        let size = weights.total() / weights.blocks().count().max(1) as f64;
+        let weights = BlockWeights::each(|block| if size > 0.0 { weights.of(block) / size } else { 0.0 });
         let parts: Vec<&Part> = counted(&sides.parts, weights);
         let n = sides.customers.len();
         let blocks = Blocks::fit(&inputs(&parts, weights, 0..n), n)?;
@@ -56,7 +59,7 @@ impl Space {
         &self.encoders
     }
 
-    /// Mean squared distance between customers of whom all is known: the sum of the weights.
+    /// Mean squared distance between customers of whom all is known: the sum of the weights, one a block that counts.
     pub fn mean_squared_distance(&self) -> f64 {
         self.weights.total()
     }

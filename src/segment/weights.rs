@@ -25,7 +25,7 @@ const ROUNDS: [usize; 3] = [600, 2_000, 6_000];
 /// Refits behind a trial's stability where k is given.
 const REFITS: usize = 5;
 /// The random stream of the samples, beyond those of clustering.
-const STREAM: u64 = 1 << 41;
+const STREAM: u64 = 1 << 42;
 
 /// Weightings that are tried of these blocks: all alike, each twice and four times the others, each alone, and of three each left out.
 pub fn candidates(blocks: &[BlockKind]) -> Vec<BlockWeights> {
@@ -66,7 +66,12 @@ pub fn search(
         let mut trials = Vec::with_capacity(alive.len());
         for weights in &alive {
             step(reporter, "weighing blocks", done.min(n_steps - 1), Some(n_steps))?;
-            trials.push(WeightTrial { rounds: round, ..sample.trial(*weights, definition, reporter)? });
+            let trial = match sample.trial(*weights, definition, reporter) {
+                // By these blocks there are not so many different customers: others may tell them apart.
+                Err(SegmentError::Cluster(_)) => sample.lost(*weights),
+                tried => tried?,
+            };
+            trials.push(WeightTrial { rounds: round, ..trial });
             done += 1;
         }
         score(&mut trials);
@@ -117,7 +122,7 @@ impl Ground {
         let Some(held_out) = &people.held_out else { return Self::now(sides) };
         let ground = Self::before(sides, material, people, held_out);
         // Too few were there before the period: the trials are about those who are there now.
-        if ground.sides.customers.len() < sides.customers.len() / 4 { Self::now(sides) } else { ground }
+        if ground.sides.customers.len() < sides.customers.len().div_ceil(4) { Self::now(sides) } else { ground }
     }
 
     fn now(sides: &Sides) -> Self {
@@ -163,6 +168,22 @@ impl Ground {
             outcomes: self.outcomes.as_ref().map(|all| rows.iter().map(|row| all[*row]).collect()),
             words: rows.iter().map(|row| self.words[*row].clone()).collect(),
             is_everybody: rows.len() == n,
+        }
+    }
+
+    /// A weighting that gives no segments.
+    fn lost(&self, weights: BlockWeights) -> WeightTrial {
+        let n_customers = self.sides.customers.len() as u64;
+        let (predicts_behaviour, predicts_text) = (None, None);
+        WeightTrial {
+            weights,
+            rounds: 0,
+            n_customers,
+            k: 0,
+            stability: 0.0,
+            predicts_behaviour,
+            predicts_text,
+            score: 0.0,
         }
     }
 

@@ -177,14 +177,17 @@ fn prediction(export: &[u8], outcomes: &Path, customer: &str, outcome: &str) -> 
     let of_customer = numbers_of(outcomes, customer, outcome)?;
     let joined = Joined::of(export, outcomes, &of_customer)?;
     let measured = measure::predict(&joined.segments, &joined.values);
+    let interval = |figure: fn(measure::Prediction) -> f64| {
+        let of_drawn = |rows: &[usize]| figure(measure::predict_drawn(&joined.segments, &joined.values, rows));
+        measure::bootstrap(joined.segments.len(), BootstrapSettings { n_resamples: RESAMPLES, seed: 0 }, of_drawn)
+    };
     Ok(json!({
         "n_customers": joined.segments.len(),
         "outcome": outcome,
         "r2": measured.r2,
-        "r2_interval": joined.interval(|segments, outcomes| measure::predict(segments, outcomes).r2),
+        "r2_interval": interval(|drawn| drawn.r2),
         "rank_correlation": measured.rank_correlation,
-        "rank_correlation_interval":
-            joined.interval(|segments, outcomes| measure::predict(segments, outcomes).rank_correlation),
+        "rank_correlation_interval": interval(|drawn| drawn.rank_correlation),
     }))
 }
 
